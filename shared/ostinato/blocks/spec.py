@@ -1,0 +1,96 @@
+"""What the building blocks of networks can be told: activations, initializers, norms, fully connected stacks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Strict
+
+from ostinato.spec import NonNegativeInt, PositiveInt, Probability, Spec
+
+Activation = Literal[
+    "elu", "leakyRelu", "logSigmoid", "relu", "sigmoid", "tanh", "softmax", "gelu", "silu", "swish", "mish", "selu",
+    "prelu", "relu6", "hardswish", "hardsigmoid", "softplus", "celu", "swiglu", "geglu", "reglu", "sparsemax",
+    "entmax15",
+]  # fmt: skip
+InitializerName = Literal[
+    "uniform", "normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal",
+    "kaiming_uniform", "kaiming_normal", "orthogonal", "sparse", "identity",
+]  # fmt: skip
+Norm = Literal["batch", "layer", "ghost"]
+ReduceMode = Literal["last", "sum", "mean", "avg", "max", "concat", "attention", "attention_pooling", "none", "None"]
+
+
+class InitializerSpec(Spec):
+    """How weights start: the name of a function of `torch.nn.init` and its parameters."""
+
+    type: InitializerName
+    """Name of the initializer."""
+    a: float | None = None
+    """Lower bound of `uniform`; negative slope of `kaiming_*`."""
+    b: float | None = None
+    """Upper bound of `uniform`."""
+    mean: float | None = None
+    """Mean of `normal`."""
+    std: float | None = None
+    """Standard deviation of `normal` and `sparse`."""
+    val: float | None = None
+    """Value of `constant`."""
+    gain: float | None = None
+    """Gain of `xavier_*` and `orthogonal`."""
+    sparsity: Probability | None = None
+    """Fraction of each column that `sparse` sets to zero."""
+
+
+Initializer = InitializerName | InitializerSpec
+
+
+class FCLayerSpec(Spec):
+    """One layer of `fc_layers`; what is null is taken from the stack."""
+
+    output_size: PositiveInt | None = None
+    """Units of the layer."""
+    activation: Activation | None = None
+    """Activation of the layer."""
+    dropout: Probability | None = None
+    """Dropout of the layer."""
+    norm: Norm | None = None
+    """Normalization of the layer."""
+    norm_params: dict[str, Any] | None = None
+    """Parameters of the normalization."""
+    use_bias: bool | None = None
+    """Whether the layer has a bias."""
+    weights_initializer: Initializer | None = None
+    """How the weights of the layer start."""
+    bias_initializer: Initializer | None = None
+    """How the bias of the layer starts."""
+
+
+FCLayers = Annotated[tuple[FCLayerSpec, ...], Strict(False)]
+
+
+class FCStackSpec(Spec):
+    """A stack of fully connected layers: linear, norm, activation, dropout; repeated."""
+
+    output_size: PositiveInt = 256
+    """Units of each layer."""
+    num_layers: NonNegativeInt = 1
+    """Number of layers; ignored where `fc_layers` lists them."""
+    fc_layers: FCLayers | None = None
+    """The layers one by one; what a layer leaves out comes from this stack."""
+    activation: Activation | None = "relu"
+    """Activation after each layer; null for none."""
+    dropout: Probability = 0.0
+    """Probability that a unit is set to zero while training."""
+    norm: Norm | None = None
+    """Normalization before each activation; null for none."""
+    norm_params: dict[str, Any] | None = None
+    """Parameters of the normalization, as torch names them."""
+    use_bias: bool = True
+    """Whether the layers have a bias."""
+    weights_initializer: Initializer = "xavier_uniform"
+    """How the weights start."""
+    bias_initializer: Initializer = "zeros"
+    """How the biases start."""
+    residual: bool = False
+    """Adds the input of a layer to its output where the sizes agree."""

@@ -1,0 +1,130 @@
+"""How a column of the data becomes numbers and back: the one transform of training, evaluation and serving.
+
+    raw Arrow ─parse→ canonical Arrow ─analyze→ Stats ─merge→ Stats ─fit→ Fitted
+    canonical Arrow + Fitted ─encode→ numpy ─decode→ Arrow
+    scores of a network + Fitted ─predictions→ Arrow columns, named as Ludwig names them
+
+`parse` knows nothing of other rows. `Stats` is a monoid: the order and size of batches do not change the result.
+`Fitted` is small and JSON; it is all that serving needs besides the config.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from ostinato.features.spec import FeatureSpec, InputSpec, OutputSpec
+from ostinato.registry import implementation
+from ostinato.shape import Shape
+from ostinato.spec import Spec
+
+
+class Stats(ABC):
+    """Mergeable statistics of some rows of a column. `Stats()` is the identity."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> Self:
+        """Statistics of both parts together; associative and commutative."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """A value that `json` can write and `from_json` reads back exactly."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+
+
+class Fitted(Spec):
+    """What encoding, decoding and the network must know of the training rows. Frozen, JSON."""
+
+
+@dataclass(frozen=True)
+class Unparsable:
+    """Values of a batch that could not be parsed; they became null."""
+
+    count: int = 0
+    samples: tuple[str, ...] = ()
+    """At most five of them."""
+
+
+StatsT = TypeVar("StatsT", bound=Stats)
+FittedT = TypeVar("FittedT", bound=Fitted)
+
+
+class Column(ABC, Generic[StatsT, FittedT]):
+    """A feature's side of the data; one subclass a feature type and direction."""
+
+    stats_type: type[StatsT]
+    fitted_type: type[FittedT]
+    arrow_type: pa.DataType
+    """Type of the canonical Arrow array that `parse` gives and the CSV reader should aim at."""
+
+    @abstractmethod
+    def parse(self, raw: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Unparsable]:
+        """[N] of any Arrow type -> [N] canonical; a value that can't be read becomes null and is counted."""
+
+    @abstractmethod
+    def analyze(self, column: pa.Array, start: int) -> StatsT:
+        """Statistics of canonical values; `start` is the first row's number in the whole data (for sampling)."""
+
+    @abstractmethod
+    def fit(self, stats: StatsT) -> FittedT:
+        """What encoding needs.
+
+        Raises:
+            DataError: nothing can be learned from such a column (all values missing, one class).
+        """
+
+    @abstractmethod
+    def drops(self, column: pa.Array, fitted: FittedT | None) -> np.ndarray | None:
+        """[N] bool, true where the row must be left out; None where none is.
+
+        Without `fitted`: what is known before fitting (missing values and `drop_row`); with it: outliers too.
+        """
+
+    @abstractmethod
+    def encode(self, column: pa.Array, fitted: FittedT) -> np.ndarray:
+        """[N] canonical -> [N] or [N, T], float32 or int32; null as the missing value strategy says."""
+
+    @abstractmethod
+    def decode(self, encoded: np.ndarray, fitted: FittedT) -> pa.Array:
+        """The inverse of `encode`, but for what encoding loses (missing, rare, out of bounds)."""
+
+    @abstractmethod
+    def shape(self, fitted: FittedT) -> Shape:
+        """What the network must know."""
+
+
+class OutputColumn(Column[StatsT, FittedT]):
+    """A column that is predicted."""
+
+    @abstractmethod
+    def predictions(self, scores: np.ndarray, fitted: FittedT) -> dict[str, pa.Array]:
+        """Scores of the network -> columns `<name>_predictions`, `<name>_probability`, … as Ludwig names them.
+
+        Scores: number: [N] on the normalized scale; binary: [N] probability of true; category: [N, K] probabilities.
+        """
+
+
+def input_column(spec: InputSpec) -> Column[Any, Any]:
+    """The column of an input feature."""
+    column: Column[Any, Any] = implementation(type(spec), "data")(spec)
+    return column
+
+
+def output_column(spec: OutputSpec) -> OutputColumn[Any, Any]:
+    """The column of an output feature."""
+    column: OutputColumn[Any, Any] = implementation(type(spec), "data")(spec)
+    return column
+
+
+def column_of(spec: FeatureSpec) -> Column[Any, Any]:
+    """The column of any feature."""
+    column: Column[Any, Any] = implementation(type(spec), "data")(spec)
+    return column

@@ -1,0 +1,79 @@
+"""The whole config: what `config.yaml` says, with every default filled in.
+
+A new feature type is one folder below `features/` and its line among the imports here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+from pydantic import Strict
+
+from ostinato.combiners.concat.spec import ConcatSpec
+from ostinato.combiners.ft_transformer import spec as _ft_transformer  # registers itself
+from ostinato.combiners.spec import COMBINERS, CombinerSpec
+from ostinato.encoders.category import spec as _category_encoders  # registers itself
+from ostinato.encoders.dense import spec as _dense_encoders  # registers itself
+from ostinato.encoders.number import spec as _number_encoders  # registers itself
+from ostinato.encoders.sequence import spec as _sequence_encoders  # registers itself
+from ostinato.features.binary import spec as _binary  # registers itself
+from ostinato.features.category import spec as _category  # registers itself
+from ostinato.features.number import spec as _number  # registers itself
+from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec
+from ostinato.features.text import spec as _text  # registers itself
+from ostinato.registry import OneOf
+from ostinato.spec import Pending, PendingNull, Positive, PositiveInt, Probability, Spec
+from ostinato.split.spec import SPLITS, RandomSplitSpec, SplitSpec
+from ostinato.trainer.spec import TrainerSpec
+
+
+class GlobalPreprocessingSpec(Spec):
+    """Which rows are used, and for what."""
+
+    sample_ratio: Probability = 1.0
+    """Share of the rows that is used, chosen at random before the split."""
+    sample_size: PositiveInt | None = None
+    """Most rows that are used, chosen at random before the split."""
+    oversample_minority: Positive | None = None
+    """Ratio of minority to majority among the training rows, reached by repeating rows of the minority."""
+    undersample_majority: Positive | None = None
+    """Ratio of minority to majority among the training rows, reached by leaving out rows of the majority."""
+    split: Annotated[SplitSpec, OneOf(SPLITS, "random")] = RandomSplitSpec()
+    """Which rows train, validate and test."""
+    global_max_sequence_length: PendingNull = None
+    """Length of input and target together (large language models)."""
+
+
+class BackendSpec(Spec):
+    """Where the work is done."""
+
+    type: Literal["local"] = "local"
+    """Only `local` in this version: the machine that runs the step."""
+
+
+class Config(Spec):
+    """What `config.yaml` says, with every default filled in."""
+
+    model_type: Annotated[Literal["ecd", "llm"], Pending("ecd")] = "ecd"
+    """Kind of model: encoders, combiner, decoders."""
+    input_features: Annotated[tuple[Annotated[InputSpec, OneOf(INPUTS, "")], ...], Strict(False), MinLen(1)]
+    """The columns to learn from."""
+    output_features: Annotated[tuple[Annotated[OutputSpec, OneOf(OUTPUTS, "")], ...], Strict(False), MinLen(1)]
+    """The columns to predict."""
+    combiner: Annotated[CombinerSpec, OneOf(COMBINERS, "concat")] = ConcatSpec()
+    """How the encodings of all inputs become one."""
+    preprocessing: GlobalPreprocessingSpec = GlobalPreprocessingSpec()
+    """Which rows are used, and for what."""
+    trainer: TrainerSpec = TrainerSpec()
+    """How the model is trained."""
+    defaults: dict[str, Any] = {}
+    """Parameters for all features of a type; a feature's own win."""
+    preset: Literal["ludwig"] | None = None
+    """Named set of defaults; `ludwig` for those of Ludwig 0.17."""
+    hyperopt: PendingNull = None
+    """Search over parameters."""
+    backend: BackendSpec = BackendSpec()
+    """Where the work is done."""
+    ludwig_version: str | None = None
+    """Version of Ludwig that the config was written for; decides on upgrades."""
