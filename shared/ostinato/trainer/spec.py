@@ -23,8 +23,8 @@ from ostinato.spec import (
 
 OPTIMIZERS = Registry("optimizer", pending={"": frozenset({
     "schedule_free_adamw", "soap", "sgd_8bit", "adam_8bit", "paged_adam", "paged_adam_8bit", "adamw_8bit",
-    "paged_adamw", "paged_adamw_8bit", "adagrad_8bit", "rmsprop_8bit", "lamb", "lamb_8bit", "lars", "lars_8bit", "lion", "lion_8bit",
-    "paged_lion", "paged_lion_8bit",
+    "paged_adamw", "paged_adamw_8bit", "adagrad_8bit", "rmsprop_8bit", "lamb", "lamb_8bit", "lars", "lars_8bit",
+    "lion", "lion_8bit", "paged_lion", "paged_lion_8bit",
 })})  # fmt: skip
 
 
