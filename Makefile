@@ -1,0 +1,63 @@
+# Every target that needs Python works in .venv, which `make install` fills.
+PYTHON ?= python3
+# Installed before the rest: a plain `torch` would bring the newest CUDA build. Set TORCH=torch for just that.
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+# One process a core, one thread a process.
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test ci format format-check lint types contracts golden golden-check wheel-check bench clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ostinato needs Python 3.11 or newer; set PYTHON=python3.x")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+install: $(VENV)/.installed ## Make .venv with every extra
+
+demo: install ## An example through the whole DAG on this machine (two minutes), ending with where to look
+	$(BIN)/ostinato run examples/penguins/config.yaml --dataset examples/penguins/penguins.csv --output_directory results/demo
+
+test: install ## All tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+
+ci: install format-check lint types contracts test golden-check wheel-check ## Everything that CI checks
+
+format: install ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+format-check: install
+	$(BIN)/ruff format --check .
+
+lint: install ## Lint the code
+	$(BIN)/ruff check .
+
+types: install ## Check types (mypy strict)
+	$(BIN)/mypy
+
+contracts: install ## Check which layer imports which
+	$(BIN)/lint-imports --no-logo
+
+golden: install ## Make the golden files anew (compiled pipelines, components, JSON schema, reference of the config)
+	$(BIN)/python tests/golden/regenerate.py
+
+golden-check: install
+	$(BIN)/python tests/golden/regenerate.py --check
+
+wheel-check: install ## Build the wheel, install it alone, and validate a config with it
+	bash tests/wheel_check.sh $(BIN)/python
+
+bench: install ## Benchmarks, as ratios measured side by side; wants a quiet machine
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) dist results .ostinato .mypy_cache .pytest_cache .ruff_cache .hypothesis
