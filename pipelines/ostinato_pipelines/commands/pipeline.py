@@ -1,0 +1,69 @@
+"""Commands on the DAG: compile, run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ostinato.errors import ConfigError
+from ostinato_pipelines.commands.config import read_config
+from ostinato_pipelines.commands.flags import add_config, add_logging, add_seed, command
+
+
+def _compile_flags(parser: argparse.ArgumentParser) -> None:
+    add_config(parser, positional=True)
+    parser.add_argument("-o", "--output", default="pipeline.yaml", metavar="FILE", help="default: pipeline.yaml")
+    parser.add_argument("--universal", action="store_true", help="the config becomes an input of the run form")
+    parser.add_argument("--image_data", metavar="IMAGE", help="image of the steps without torch")
+    parser.add_argument("--image_train", metavar="IMAGE", help="image of the steps with torch")
+    parser.add_argument("--name", metavar="NAME", help="name of the pipeline (default: by the config file)")
+    add_logging(parser)
+
+
+@command(_compile_flags)
+def compile(arguments: argparse.Namespace) -> int:
+    """Compiles a config into a pipeline package that Kubeflow accepts; with --universal one for every config."""
+    from ostinato_pipelines.compile import compile_pipeline
+
+    if arguments.universal and (arguments.config_file or arguments.config or arguments.config_str):
+        raise ConfigError("--universal takes no config: the config is an input of the run form")
+    loaded = None if arguments.universal else read_config(arguments)
+    source = arguments.config_file or arguments.config
+    compile_pipeline(
+        loaded.document if loaded else None,
+        arguments.output,
+        name=arguments.name or (Path(source).parent.name or Path(source).stem if source else None),
+        image_data=arguments.image_data,
+        image_train=arguments.image_train,
+    )
+    print(f"wrote {arguments.output}", file=sys.stderr)
+    return 0
+
+
+def _run_flags(parser: argparse.ArgumentParser) -> None:
+    add_config(parser, positional=True)
+    parser.add_argument("-d", "--dataset", required=True, metavar="URI", help="file, folder or pattern")
+    parser.add_argument(
+        "-od", "-o", "--output_directory", default="results/pipeline", metavar="DIR", help="default: results/pipeline"
+    )
+    parser.add_argument("--no_cache", action="store_true", help="runs every step, even if nothing changed")
+    add_seed(parser)
+    add_logging(parser)
+
+
+@command(_run_flags)
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the compiled pipeline on this machine with KFP's own local runner, each step in a process of its own."""
+    from ostinato_pipelines.local import run_local
+
+    loaded = read_config(arguments)
+    result = run_local(
+        loaded.document,
+        arguments.dataset,
+        output_directory=arguments.output_directory,
+        seed=arguments.random_seed,
+        caching=not arguments.no_cache,
+    )
+    print(result.summary())
+    return 0
