@@ -1,0 +1,110 @@
+"""Which metrics each output type has, and which way is better. Names are Ludwig's; what they mean is below.
+
+Where Ludwig differs: `accuracy` is the share of rows predicted right (Ludwig: the mean over classes, here
+`balanced_accuracy`), and metrics of numbers are in the column's own units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Objective = Literal["maximize", "minimize"]
+
+COMBINED = "combined"
+"""The name under which the weighted sum of all losses is reported; its only metric is `loss`."""
+
+LOSS = "loss"
+"""The value of the output's own loss, on the scale on which it is trained."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of one output type."""
+
+    objective: Objective
+    meaning: str
+    """One line for reports."""
+
+
+_LOSS = Metric("minimize", "the output's own loss, on the scale on which it is trained")
+_ACCURACY = Metric("maximize", "share of rows predicted right; an unknown target counts as wrong")
+_BALANCED = Metric("maximize", "mean over the classes of the share of their rows predicted right")
+
+METRICS: dict[str, dict[str, Metric]] = {
+    "number": {
+        "mean_squared_error": Metric("minimize", "mean of squared errors, in squared units of the column"),
+        "root_mean_squared_error": Metric("minimize", "root of the mean of squared errors, in units of the column"),
+        "mean_absolute_error": Metric("minimize", "mean of absolute errors, in units of the column"),
+        "r2": Metric("maximize", "share of the variance that is explained; 0 for predicting the mean"),
+        "mean_absolute_percentage_error": Metric(
+            "minimize", "mean of absolute errors relative to the target; rows with target 0 are left out"
+        ),
+        "root_mean_squared_percentage_error": Metric(
+            "minimize", "root of the mean of squared errors relative to the target; rows with target 0 are left out"
+        ),
+        "huber": Metric("minimize", "squared for errors below one unit of the column, absolute above"),
+        LOSS: _LOSS,
+    },
+    "binary": {
+        "roc_auc": Metric("maximize", "probability that a true row scores above a false one"),
+        "accuracy": _ACCURACY,
+        "balanced_accuracy": _BALANCED,
+        "precision": Metric("maximize", "share of the rows predicted true that are true"),
+        "recall": Metric("maximize", "share of the true rows predicted true"),
+        "specificity": Metric("maximize", "share of the false rows predicted false"),
+        "f1": Metric("maximize", "harmonic mean of precision and recall"),
+        "average_precision": Metric("maximize", "mean precision over all thresholds, weighted by recall gained"),
+        "log_loss": Metric("minimize", "mean negative logarithm of the probability given to the target"),
+        LOSS: _LOSS,
+    },
+    "category": {
+        "accuracy": _ACCURACY,
+        "balanced_accuracy": _BALANCED,
+        "f1": Metric("maximize", "mean over the classes of the harmonic mean of precision and recall"),
+        "hits_at_k": Metric("maximize", "share of rows whose class is among the top_k most probable ones"),
+        "roc_auc": Metric("maximize", "mean over the classes of the area under the ROC curve, one against the rest"),
+        "log_loss": Metric("minimize", "mean negative logarithm of the probability given to the target"),
+        LOSS: _LOSS,
+    },
+}
+"""Output type -> metric -> what it is. A metric that is not defined for a split (one class, no rows) is left out."""
+
+UNKNOWN_TARGETS = "unknown_targets"
+"""A count that is reported beside the metrics: rows whose target is none of the training rows' classes."""
+
+ALIASES: dict[str, str] = {
+    "accuracy_micro": "accuracy",
+    "token_accuracy": "accuracy",
+    "binary_weighted_cross_entropy": LOSS,
+    "softmax_cross_entropy": LOSS,
+    "corn": LOSS,
+}
+"""Names that Ludwig's configs use for metrics that are called otherwise here."""
+
+VALIDATION_METRIC: dict[str, str] = {"number": "mean_squared_error", "binary": "roc_auc", "category": "accuracy"}
+"""The metric that decides on the best model where the config names none."""
+
+
+def metric_names(output_type: str) -> list[str]:
+    """Names that `validation_metric` may take for an output of that type, aliases last."""
+    if output_type == COMBINED:
+        return [LOSS]
+    known = METRICS[output_type]
+    return [*known, *(alias for alias, name in ALIASES.items() if name in known)]
+
+
+def canonical(name: str) -> str:
+    """The name under which a metric is reported."""
+    return ALIASES.get(name, name)
+
+
+def objective(name: str) -> Objective:
+    """Which way is better for a metric of any type (a name means the same way everywhere)."""
+    name = canonical(name)
+    return next(metrics[name].objective for metrics in METRICS.values() if name in metrics)
+
+
+def default_metric(output_type: str) -> str:
+    """The metric that decides on the best model where the config names none."""
+    return LOSS if output_type == COMBINED else VALIDATION_METRIC[output_type]

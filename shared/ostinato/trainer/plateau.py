@@ -1,0 +1,67 @@
+"""Whether a metric still improves: for early stopping, for the learning rate and for the batch size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ostinato.metrics.spec import Objective
+
+
+@dataclass
+class Plateau:
+    """Counts evaluations since the best value."""
+
+    objective: Objective
+    best: float | None = None
+    """The best value so far; None before the first one that is defined."""
+    waited: int = 0
+    """Evaluations since the best."""
+
+    def update(self, value: float | None) -> bool:
+        """True where the value is the best so far; an undefined one (None) is not."""
+        if value is not None and math.isfinite(value) and (self.best is None or self._is_better(value, self.best)):
+            self.best = value
+            self.waited = 0
+            return True
+        self.waited += 1
+        return False
+
+    def _is_better(self, value: float, best: float) -> bool:
+        return value > best if self.objective == "maximize" else value < best
+
+
+@dataclass
+class Reaction:
+    """Something that happens at most `times` times, each after more than `patience` evaluations without improvement."""
+
+    plateau: Plateau
+    patience: int
+    times: int
+
+    def due(self, value: float | None) -> bool:
+        """Whether it happens now; then waiting starts anew."""
+        if self.plateau.update(value) or self.times == 0 or self.plateau.waited <= self.patience:
+            return False
+        self.times -= 1
+        self.plateau.waited = 0
+        return True
+
+
+EVALUATIONS = 5
+"""Least evaluations without improvement before `early_stop: auto` stops."""
+STEPS = 300
+"""Least steps without improvement before `early_stop: auto` stops: with ten rows an epoch is one step, and a few
+epochs say nothing."""
+
+
+def patience(early_stop: int | str, steps_per_evaluation: int) -> int | None:
+    """Evaluations without improvement after which training stops; None for never.
+
+    `auto` waits for at least EVALUATIONS evaluations and STEPS steps, whichever takes longer.
+    """
+    if early_stop == "auto":
+        return max(EVALUATIONS, math.ceil(STEPS / steps_per_evaluation))
+    assert isinstance(early_stop, int)
+    # 0 stops at the first evaluation that is not better, as in Ludwig.
+    return None if early_stop < 0 else max(1, early_stop)
