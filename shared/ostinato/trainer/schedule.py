@@ -17,26 +17,26 @@ def learning_rate(spec: SchedulerSpec, base: float, step: int, total_steps: int,
 
 def _decayed(spec: SchedulerSpec, base: float, step: int, total: int) -> float:
     done = min(1.0, step / total)
+    rate = base
     match spec.decay:
-        case None:
-            return base
         case "linear":
-            return base * (1 - done)
+            rate = base * (1 - done)
         case "exponential":
             times = step / spec.decay_steps
-            return base * spec.decay_rate ** (math.floor(times) if spec.staircase else times)
+            rate = base * spec.decay_rate ** (math.floor(times) if spec.staircase else times)
         case "cosine":
-            return spec.eta_min + (base - spec.eta_min) * _falling(_since_restart(spec, step, total))
+            rate = spec.eta_min + (base - spec.eta_min) * _falling(_since_restart(spec, step, total))
         case "one_cycle":
-            return _one_cycle(spec, spec.max_lr or base, done)
+            rate = _one_cycle(spec, spec.max_lr or base, done)
         case "inverse_sqrt":
             warmup = spec.inverse_sqrt_warmup_steps
-            return base * min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+            rate = base * min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
         case "polynomial":
             end = spec.polynomial_end_lr
-            return (base - end) * (1 - done) ** spec.polynomial_power + end
+            rate = (base - end) * (1 - done) ** spec.polynomial_power + end
         case "wsd":
-            return base * _warmup_stable_decay(spec, step, total)
+            rate = base * _warmup_stable_decay(spec, step, total)
+    return rate
 
 
 def _falling(done: float) -> float:

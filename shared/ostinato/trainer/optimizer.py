@@ -1,0 +1,189 @@
+"""Optimizers: those of torch by their spec, with a lighter Adam for the default.
+
+The constructor and the step of every class in `torch.optim` import `torch._dynamo`: 1.3 s of CPU and 70 MB, more than
+training on a small table takes. The functions below those classes do not, so Adam and AdamW are built on `adam`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+
+from ostinato.errors import ConfigError, Problem
+from ostinato.trainer.spec import AdamSpec, AdamWSpec, MuonSpec, OptimizerSpec, SparseAdamSpec
+
+Closure = Callable[[], float]
+
+
+class Optimizer(Protocol):
+    """What the training loop needs of an optimizer."""
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The size of the next steps."""
+
+    def step(self, closure: Closure) -> None:
+        """Changes the weights by their gradients; only LBFGS calls the closure, which computes loss and gradients."""
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), the same to the bit as `torch.optim`'s."""
+
+    def __init__(self, spec: AdamSpec | AdamWSpec, parameters: Iterable[nn.Parameter], rate: float) -> None:
+        self._spec = spec
+        self._rate = rate
+        self._parameters = list(parameters)
+        # The fused kernel updates all parameters in one call.
+        self._fused = all(p.dtype == torch.float32 and p.device.type in ("cpu", "cuda") for p in self._parameters)
+        self._means = [torch.zeros_like(p) for p in self._parameters]
+        self._squares = [torch.zeros_like(p) for p in self._parameters]
+        self._largest = [torch.zeros_like(p) for p in self._parameters] if spec.amsgrad else []
+        on_device = self._fused and bool(self._parameters) and self._parameters[0].device.type == "cuda"
+        self._steps = [torch.zeros((), device=p.device if on_device else "cpu") for p in self._parameters]
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The size of the next steps."""
+        self._rate = rate
+
+    def step(self, closure: Closure) -> None:
+        """One step; a parameter without gradient stays as it is."""
+        used = [index for index, p in enumerate(self._parameters) if p.grad is not None]
+
+        def pick(tensors: list[Tensor]) -> list[Tensor]:
+            return tensors if len(used) == len(tensors) else [tensors[index] for index in used]
+
+        with torch.no_grad():
+            parameters = pick(list(self._parameters))
+            adam(
+                parameters,
+                [p.grad for p in parameters if p.grad is not None],
+                pick(self._means),
+                pick(self._squares),
+                pick(self._largest) if self._largest else [],
+                pick(self._steps),
+                fused=self._fused,
+                foreach=False if self._fused else None,
+                decoupled_weight_decay=isinstance(self._spec, AdamWSpec),
+                amsgrad=self._spec.amsgrad,
+                beta1=self._spec.betas[0],
+                beta2=self._spec.betas[1],
+                lr=self._rate,
+                weight_decay=self._spec.weight_decay,
+                eps=self._spec.eps,
+                maximize=False,
+            )
+
+
+class TorchOptimizer:
+    """One or more optimizers of `torch.optim`, each for its part of the parameters."""
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer], sparse: Iterable[nn.Parameter] = ()) -> None:
+        self._optimizers = optimizers
+        self._sparse = list(sparse)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The size of the next steps."""
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def step(self, closure: Closure) -> None:
+        """One step of each."""
+        for parameter in self._sparse:
+            if parameter.grad is not None:
+                # Only the vectors of the batch have a gradient; SparseAdam leaves the moments of the others alone.
+                dense, parameter.grad = parameter.grad, None
+                parameter.grad = dense.to_sparse(1)
+        for optimizer in self._optimizers:
+            if isinstance(optimizer, torch.optim.LBFGS):
+                optimizer.step(closure)
+            else:
+                optimizer.step()
+
+
+_CLASSES: dict[str, str] = {
+    "sgd": "SGD",
+    "lbfgs": "LBFGS",
+    "adadelta": "Adadelta",
+    "adagrad": "Adagrad",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "rmsprop": "RMSprop",
+    "rprop": "Rprop",
+    "asgd": "ASGD",
+    "adafactor": "Adafactor",
+    "muon": "Muon",
+    "sparse_adam": "SparseAdam",
+}
+_DECOUPLED = {"nadam": {"decoupled_weight_decay": True}, "radam": {"decoupled_weight_decay": True}}
+_NOT_TORCHS = frozenset({"type", "lr", "scale_parameter", "relative_step", "warmup_init"})
+
+
+def build_optimizer(spec: OptimizerSpec, network: nn.Module, rate: float) -> Optimizer:
+    """The optimizer over all parameters of the network that learn.
+
+    Raises:
+        ConfigError: the parameters of the optimizer do not go together.
+    """
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if isinstance(spec, AdamSpec | AdamWSpec):
+        return Adam(spec, parameters, rate)
+    try:
+        if isinstance(spec, MuonSpec):
+            return _muon(spec, network, parameters, rate)
+        if isinstance(spec, SparseAdamSpec):
+            return _sparse_adam(spec, network, parameters, rate)
+        return TorchOptimizer([_torch(spec, parameters, rate)])
+    except ValueError as error:
+        raise ConfigError(Problem("trainer.optimizer", str(error))) from error
+
+
+def _torch(spec: OptimizerSpec, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    arguments = spec.model_dump(exclude=set(_NOT_TORCHS)) | _DECOUPLED.get(spec.type, {})
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, _CLASSES[spec.type])(parameters, lr=rate, **arguments)
+    return optimizer
+
+
+def _embeddings(network: nn.Module) -> set[nn.Parameter]:
+    return {module.weight for module in network.modules() if isinstance(module, nn.Embedding)}
+
+
+def _together(optimizers: list[torch.optim.Optimizer | None], sparse: list[nn.Parameter]) -> TorchOptimizer:
+    return TorchOptimizer([optimizer for optimizer in optimizers if optimizer is not None], sparse)
+
+
+def _muon(spec: MuonSpec, network: nn.Module, parameters: list[nn.Parameter], rate: float) -> TorchOptimizer:
+    """Muon for the matrices between layers; vectors, embeddings and higher ranks train with AdamW.
+
+    Muon's update is scaled to the size of AdamW's, so that one learning rate serves both (Liu et al. 2025).
+    """
+    embeddings = _embeddings(network)
+    matrices = [p for p in parameters if p.ndim == 2 and p not in embeddings]
+    others = [p for p in parameters if p.ndim != 2 or p in embeddings]
+    arguments = spec.model_dump(exclude={"type"})
+    return _together(
+        [
+            torch.optim.Muon(matrices, lr=rate, adjust_lr_fn="match_rms_adamw", **arguments) if matrices else None,
+            torch.optim.AdamW(others, lr=rate, weight_decay=spec.weight_decay) if others else None,
+        ],
+        [],
+    )
+
+
+def _sparse_adam(
+    spec: SparseAdamSpec, network: nn.Module, parameters: list[nn.Parameter], rate: float
+) -> TorchOptimizer:
+    embeddings = _embeddings(network)
+    sparse = [p for p in parameters if p in embeddings]
+    others = [p for p in parameters if p not in embeddings]
+    return _together(
+        [
+            torch.optim.SparseAdam(sparse, lr=rate, betas=spec.betas, eps=spec.eps) if sparse else None,
+            torch.optim.Adam(others, lr=rate, betas=spec.betas, eps=spec.eps) if others else None,
+        ],
+        sparse,
+    )
