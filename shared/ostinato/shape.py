@@ -5,6 +5,7 @@ Legend for all docstrings of tensors: N rows, T steps of a sequence, D units, K 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,3 +32,11 @@ class Shape:
     """value = encoded * scale + offset, where the scale is linear (kind number)."""
     log1p: bool = False
     """value = exp(encoded) - 1 (kind number)."""
+    num_targets: int = 1
+    """Columns of the first output: its classes, or 1. What an input that encodes the target must know."""
+
+    def encoded(self, value: float) -> float:
+        """A value in the column's own units -> encoded units (kind number)."""
+        if self.log1p:
+            value = math.log1p(value) if value > -1 else -math.inf
+        return (value - self.offset) / self.scale

@@ -1,0 +1,45 @@
+"""Losses of two classes. N rows; one logit a row, that of true."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ostinato.losses.spec import BinaryWeightedCrossEntropySpec
+from ostinato.module import Loss
+from ostinato.registry import implements
+from ostinato.shape import Shape
+
+
+class BinaryLoss(Loss):
+    """One logit; its sigmoid is the probability of true."""
+
+    def link(self, logits: Tensor) -> Tensor:
+        """[..., 1] -> [..., 1] probability of true."""
+        return torch.sigmoid(logits)
+
+
+@implements(BinaryWeightedCrossEntropySpec)
+class BinaryWeightedCrossEntropy(BinaryLoss):
+    """Cross entropy."""
+
+    def __init__(self, spec: BinaryWeightedCrossEntropySpec, shape: Shape) -> None:
+        super().__init__(spec, shape)
+        self.spec = spec
+        self.positive_weight = 1.0 if spec.positive_class_weight is None else spec.positive_class_weight
+
+    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, 1], [N] -> [N]."""
+        logit, target = logits.squeeze(-1), targets.clamp_min(0).to(logits.dtype)
+        rows = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+        if self.positive_weight != 1.0:
+            rows = rows * (1 + (self.positive_weight - 1) * target)
+        if self.spec.robust_lambda:
+            rows = (1 - self.spec.robust_lambda) * rows + self.spec.robust_lambda / 2
+        if self.spec.confidence_penalty:
+            entropy = F.binary_cross_entropy_with_logits(logit, torch.sigmoid(logit), reduction="none")
+            rows = rows + self.spec.confidence_penalty * (1 - entropy / math.log(2))
+        return rows
