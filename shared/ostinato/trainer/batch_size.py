@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from ostinato.errors import ConfigError, Problem
+from ostinato.trainer.spec import TrainerSpec
 
 STEPS_PER_EPOCH = 32
 """An automatic batch aims at this many steps an epoch."""
@@ -21,6 +25,50 @@ EVALUATION = 4096
 """Rows of an evaluation batch, where memory allows."""
 _MEMORY_SHARE = 0.25
 """Share of the device's memory that activations may take."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Rows of a step, steps of an update of the weights, rows of an evaluation step."""
+
+    batch_size: int
+    accumulation: int
+    eval_batch_size: int
+
+
+def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: torch.device) -> BatchPlan:
+    """What the config says, and for `auto`: the rule of rows, halved until the activations fit into memory.
+
+    `bytes_per_row` is what `activation_bytes` counted.
+
+    Raises:
+        ConfigError: `effective_batch_size` is not the product of the two others.
+    """
+    effective, accumulation = spec.effective_batch_size, spec.gradient_accumulation_steps
+    if spec.batch_size == "auto":
+        most = min(spec.max_batch_size or num_rows, num_rows)
+        if effective != "auto":
+            most = min(most, effective if accumulation == "auto" else max(1, effective // accumulation))
+        batch_size = max(1, min(fitting(rule(num_rows), bytes_per_row, device), most))
+        if effective != "auto" and accumulation == "auto":
+            # The largest batch below the rule's that divides what was asked for.
+            batch_size = next(size for size in range(batch_size, 0, -1) if effective % size == 0)
+    else:
+        batch_size = spec.batch_size
+    if accumulation == "auto":
+        accumulation = 1 if effective == "auto" else max(1, effective // batch_size)
+    if effective not in ("auto", batch_size * accumulation):
+        raise ConfigError(
+            Problem(
+                "trainer.effective_batch_size",
+                f"{effective} is not batch_size ({batch_size}) x gradient_accumulation_steps ({accumulation})",
+                hint="set one of the three to auto",
+            )
+        )
+    evaluation = spec.eval_batch_size
+    if evaluation is None or evaluation == "auto":
+        evaluation = max(batch_size, fitting(EVALUATION, bytes_per_row, device))
+    return BatchPlan(batch_size, accumulation, evaluation)
 
 
 def rule(num_rows: int) -> int:
@@ -37,12 +85,13 @@ def fitting(rows: int, bytes_per_row: int, device: torch.device) -> int:
     return rows
 
 
-def activation_bytes(network: nn.Module, forward: Callable[[], Tensor], num_rows: int) -> int:
-    """Bytes a row that a forward pass of `num_rows` rows keeps for the backward pass.
+def activation_bytes(network: nn.Module, loss: Callable[[], Tensor], num_rows: int) -> int:
+    """Bytes a row that computing the loss of `num_rows` rows keeps for the backward pass.
 
-    Counted, not timed, so it is the same each time. Weights that are kept too are not counted.
+    Counted, not timed, so it is the same each time. Weights that are kept too are not counted. Leaves the network's
+    buffers and the random numbers as they were.
     """
-    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    weights = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -51,9 +100,15 @@ def activation_bytes(network: nn.Module, forward: Callable[[], Tensor], num_rows
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = forward()
-    del loss
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    cuda = [parameter.device for parameter in network.parameters() if parameter.device.type == "cuda"]
+    with torch.random.fork_rng(cuda[:1]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        # Kept alive until the count is complete, so that no memory is given out twice.
+        graph = loss()
+    del graph
+    with torch.no_grad():
+        for name, buffer in network.named_buffers():
+            buffer.copy_(before[name])
     return max(1, sum(kept.values()) // num_rows)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,58 +17,54 @@ from ostinato.features.spec import OutputSpec
 from ostinato.metrics.data import compute
 from ostinato.metrics.spec import COMBINED, LOSS, METRICS
 from ostinato.model.ecd import ECD
+from ostinato.trainer.history import Metrics
 from ostinato.trainer.rows import Rows
 
-Metrics = dict[str, dict[str, float]]
-"""Output feature or `combined` -> metric -> value."""
 
+@dataclass(frozen=True)
+class Evaluator:
+    """Computes the metrics of a model's outputs."""
 
-def logits_of(
-    model: ECD, rows: Rows, batch_size: int, most_batches: int | None = None
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Logits and targets by output over all rows, or the first `most_batches` batches; the model is left in `eval`."""
-    model.eval()
-    logits: dict[str, list[Tensor]] = {}
-    targets: dict[str, list[Tensor]] = {}
-    names = [output.name for output in model.config.output_features]
-    with torch.inference_mode():
-        for number, batch in enumerate(rows.batches(batch_size)):
-            if number == most_batches:
-                break
-            for name, value in model(batch).items():
-                logits.setdefault(name, []).append(value.float())
-            for name in names:
-                targets.setdefault(name, []).append(batch[name])
-        return _joined(logits), _joined(targets)
+    config: Config
+    fitted: Mapping[str, Fitted]
+    batch_size: int
+    most_batches: int | None = None
+    """Batches that are looked at; None for all."""
+
+    def logits(self, model: ECD, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Logits and targets by output; the model is left in `eval`."""
+        model.eval()
+        logits: dict[str, list[Tensor]] = {}
+        targets: dict[str, list[Tensor]] = {}
+        with torch.no_grad():
+            for batch in itertools.islice(rows.batches(self.batch_size), self.most_batches):
+                for name, value in model(batch).items():
+                    logits.setdefault(name, []).append(value.float())
+                for output in self.config.output_features:
+                    targets.setdefault(output.name, []).append(batch[output.name])
+            return _joined(logits), _joined(targets)
+
+    def evaluate(self, model: ECD, rows: Rows) -> Metrics:
+        """Metrics of each output, and the summed loss as `combined`; empty where there are no rows."""
+        if not len(rows):
+            return {}
+        logits, targets = self.logits(model, rows)
+        with torch.no_grad():
+            losses = model.losses(logits, targets)
+            total = float(model.total_loss(losses))
+            scores = {name: score.float().cpu().numpy() for name, score in model.scores(logits).items()}
+        metrics: Metrics = {}
+        for output in self.config.output_features:
+            name = output.name
+            encoded = targets[name].cpu().numpy()
+            metrics[name] = compute(output, scores[name], encoded, self.fitted[name], loss=float(losses[name]))
+        if math.isfinite(total):
+            metrics[COMBINED] = {LOSS: total}
+        return metrics
 
 
 def _joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
     return {name: part[0] if len(part) == 1 else torch.cat(part) for name, part in parts.items()}
-
-
-def evaluate(
-    model: ECD,
-    rows: Rows,
-    fitted: Mapping[str, Fitted],
-    batch_size: int,
-    most_batches: int | None = None,
-) -> Metrics:
-    """Metrics of each output, and the summed loss as `combined`; empty where there are no rows."""
-    if not len(rows):
-        return {}
-    logits, targets = logits_of(model, rows, batch_size, most_batches)
-    with torch.inference_mode():
-        losses = model.losses(logits, targets)
-        values = {name: float(loss) for name, loss in losses.items()}
-        total = float(model.total_loss(losses))
-        scores = {name: score.float().cpu().numpy() for name, score in model.scores(logits).items()}
-    metrics: Metrics = {}
-    for output in model.config.output_features:
-        name = output.name
-        metrics[name] = compute(output, scores[name], targets[name].cpu().numpy(), fitted[name], loss=values[name])
-    if np.isfinite(total):
-        metrics[COMBINED] = {LOSS: total}
-    return metrics
 
 
 def trivial_scores(output: OutputSpec, training: np.ndarray, num_rows: int, num_classes: int) -> list[np.ndarray]:
@@ -76,7 +75,7 @@ def trivial_scores(output: OutputSpec, training: np.ndarray, num_rows: int, num_
     shares = (np.bincount(known, minlength=max(2, num_classes)) / max(1, len(known))).astype(np.float32)
     if output.type == "binary":
         return [np.full(num_rows, shares[1], dtype=np.float32)]
-    return [np.tile(shares, (num_rows, 1))]
+    return [np.broadcast_to(shares, (num_rows, len(shares)))]
 
 
 _JUDGES = {
@@ -92,6 +91,7 @@ def no_better_than_trivial(
     config: Config,
     fitted: Mapping[str, Fitted],
     metrics: Metrics,
+    *,
     training: Mapping[str, np.ndarray],
     rows: Mapping[str, np.ndarray],
     num_classes: Mapping[str, int],

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
@@ -47,13 +47,17 @@ class Line:
 class Progress(ABC):
     """A context around training that is told what happens."""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leaves the terminal as it was."""
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """After the last step, or when training broke off."""
 
     @abstractmethod
     def start(self, plan: Plan) -> None:
@@ -74,6 +78,9 @@ class Progress(ABC):
 
 class Quiet(Progress):
     """Says nothing."""
+
+    def close(self) -> None:
+        """Says nothing."""
 
     def start(self, plan: Plan) -> None:
         """Says nothing."""
@@ -125,9 +132,7 @@ class Lines(Progress):
         self._flush()
         self._write(text)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Writes the last line if it was held back."""
         self._flush()
 
@@ -166,13 +171,11 @@ class Terminal(Progress):
         self._task = self._bar.add_task("training", total=None)
         self._plan: Plan | None = None
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Takes the bar away."""
         self._bar.stop()
 

@@ -52,19 +52,20 @@ class Rows:
         """The rows from `start` to before `stop`, without a copy."""
         return self._views({dtype: matrix[start:stop] for dtype, matrix in self._matrices.items()})
 
-    def batches(self, batch_size: int, generator: torch.Generator | None = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of one pass, the last one smaller: in a new random order by the generator, or in order without one.
+    def num_batches(self, batch_size: int) -> int:
+        """Batches of one pass. A single row that is left over joins the last batch: it has no variance to norm by."""
+        whole, rest = divmod(self.num_rows, batch_size)
+        return whole + (rest > 1 or (rest == 1 and whole == 0))
 
-        `skip` leaves out that many rows at the start of the order.
-        """
-        if generator is None:
-            for start in range(skip, self.num_rows, batch_size):
-                yield self.slice(start, min(start + batch_size, self.num_rows))
-            return
+    def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """Batches of one pass: in a new random order by the generator, or in order without one."""
+        last = self.num_batches(batch_size) - 1
         # Drawn on the CPU, so that the order is the same on every device.
-        order = torch.randperm(self.num_rows, generator=generator)[skip:].to(self._device)
-        for index in order.split(batch_size):
-            yield self.take(index)
+        order = None if generator is None else torch.randperm(self.num_rows, generator=generator).to(self._device)
+        for number in range(last + 1):
+            start = number * batch_size
+            stop = self.num_rows if number == last else start + batch_size
+            yield self.slice(start, stop) if order is None else self.take(order[start:stop])
 
     def _views(self, matrices: Mapping[torch.dtype, Tensor]) -> Batch:
         batch: Batch = {}

@@ -299,9 +299,10 @@ class TrainerSpec(Spec):
     """How the model is trained."""
 
     validation_field: str | None = None
-    """Output whose metric decides on the best model; null for the first, `combined` for the summed loss."""
+    """Output whose metric decides on the best model, or `combined`, the summed loss of all; null for `combined`, or for
+    the first output where `validation_metric` is set."""
     validation_metric: str | None = None
-    """Metric that decides on the best model; null for the output's own."""
+    """Metric that decides on the best model; null for the loss."""
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"
     """Evaluations without improvement before training stops; -1 never; `auto` by the number of steps an epoch."""
     skip_all_evaluation: bool = False

@@ -1,0 +1,315 @@
+"""The training loop: epochs of steps, evaluations between them, the best weights at the end.
+
+A *step* is one batch; gradients of `gradient_accumulation_steps` of them make an update. An *evaluation* happens once
+an epoch unless the config asks for another rhythm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from ostinato.column import Fitted
+from ostinato.config import Config
+from ostinato.errors import ConfigError, Problem
+from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
+from ostinato.model.ecd import ECD
+from ostinato.trainer.batch_size import BatchPlan, activation_bytes, plan_batches
+from ostinato.trainer.decision import Decision, State
+from ostinato.trainer.evaluation import Evaluator
+from ostinato.trainer.history import History, Metrics
+from ostinato.trainer.interruption import Interruption
+from ostinato.trainer.plateau import Plateau, Reaction, patience
+from ostinato.trainer.progress import Line, Plan, Progress
+from ostinato.trainer.rows import Batch, Rows
+from ostinato.trainer.running import RunningLoss
+from ostinato.trainer.schedule import learning_rate
+from ostinato.trainer.spec import TrainerSpec
+from ostinato.trainer.step import Stepper, check_finite, freeze
+
+Weights = dict[str, Tensor]
+
+_SAMPLE = 64
+"""Rows by which the memory of a batch is estimated."""
+_CHECK_EVERY = 50
+"""Steps between looks at the loss on a GPU, where each look waits for the device."""
+
+
+class Trainer:
+    """Trains a model on rows in memory. The same seed and machine give the same weights to the last bit."""
+
+    def __init__(
+        self,
+        model: ECD,
+        config: Config,
+        fitted: Mapping[str, Fitted],
+        *,
+        training: Rows,
+        validation: Rows,
+        seed: int,
+        device: torch.device,
+        progress: Progress,
+        keep: Callable[[State], None],
+    ) -> None:
+        """`keep` is called when the model is the best so far."""
+        self.model = model
+        self.config = config
+        self.state = State()
+        self.history = History()
+        self._spec: TrainerSpec = config.trainer
+        self._training, self._validation = training, validation
+        self._device = device
+        self._progress = progress
+        self._keep = keep
+        self._order = torch.Generator().manual_seed(seed)
+        freeze(model, self._spec.layers_to_freeze_regex)
+        self._stepper = Stepper(model, self._spec, device)
+        self.batches: BatchPlan = plan_batches(self._spec, len(training), self._activation_bytes(), device)
+        self._batch_size = self._next_batch_size = self.batches.batch_size
+        self.evaluator = Evaluator(config, fitted, self.batches.eval_batch_size, self._spec.eval_steps)
+        self.decision = Decision.of(config, len(validation))
+        self._best = Plateau(objective(self.decision.metric))
+        self._best_weights: Weights | None = None
+        self._rate_factor = 1.0
+        self._running = RunningLoss()
+        scheduler = self._spec.learning_rate_scheduler
+        self._lower_rate = Reaction(
+            Plateau(objective(scheduler.reduce_eval_metric)),
+            scheduler.reduce_on_plateau_patience,
+            scheduler.reduce_on_plateau,
+        )
+        self._raise_batch = Reaction(
+            Plateau(objective(self._spec.increase_batch_size_eval_metric)),
+            self._spec.increase_batch_size_on_plateau_patience,
+            self._spec.increase_batch_size_on_plateau,
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in a pass over the training rows."""
+        return self._training.num_batches(self._batch_size)
+
+    @property
+    def steps_per_evaluation(self) -> int:
+        """Batches between two evaluations."""
+        if self._spec.steps_per_checkpoint:
+            return self._spec.steps_per_checkpoint
+        return math.ceil(self.steps_per_epoch / max(1, self._spec.checkpoints_per_epoch))
+
+    @property
+    def total_steps(self) -> int:
+        """Most steps; early stopping may end training before."""
+        if self._spec.train_steps is not None:
+            return self._spec.train_steps
+        return self.state.step + (self._spec.epochs - self.state.epoch) * self.steps_per_epoch
+
+    def train(self, interruption: Interruption) -> None:
+        """Trains until the config's end, early stopping or an interruption; the model then has the best weights.
+
+        Raises:
+            ConfigError: the loss became infinite or not a number.
+        """
+        if self._spec.steps_per_checkpoint and self._spec.checkpoints_per_epoch:
+            raise ConfigError(
+                Problem(
+                    "trainer", "steps_per_checkpoint and checkpoints_per_epoch are both set", hint="set one of them"
+                )
+            )
+        self._total = self.total_steps
+        self._progress.start(self._plan())
+        if not len(self._validation) and not self._spec.skip_all_evaluation:
+            self._warn(
+                "there are no validation rows: the best model is the one with the best training metric, "
+                "and nothing tells when it learns the training rows by heart"
+            )
+        try:
+            while not self.state.stopped:
+                self._epoch(interruption)
+        finally:
+            # After a divergence too: what is left is the best model, not the broken one.
+            if self._best_weights is not None:
+                self.model.load_state_dict(self._best_weights)
+            self.model.eval()
+        self._calibrate()
+
+    def _epoch(self, interruption: Interruption) -> None:
+        state = self.state
+        num_batches = self.steps_per_epoch
+        order = self._order if self._spec.should_shuffle else None
+        self.model.train()
+        for number, batch in enumerate(self._training.batches(self._batch_size, order)):
+            self._step(batch, number, num_batches)
+            is_last = number + 1 == num_batches
+            state.epoch += is_last
+            if state.step >= self._total:
+                state.stopped = "train_steps" if self._spec.train_steps is not None else "epochs"
+            if self._is_evaluation_due(number + 1, is_last) and not interruption:
+                self._evaluate(number + 1)
+                self.model.train()
+            if interruption:
+                state.stopped = "interrupted"
+            if state.stopped:
+                return
+        # Only here, because the order of an epoch is drawn for one size of batch.
+        self._batch_size = self._next_batch_size
+
+    def _step(self, batch: Batch, number: int, num_batches: int) -> None:
+        state, window = self.state, self.batches.accumulation
+        first = number - number % window
+        total, losses = self._stepper.accumulate(batch, min(window, num_batches - first))
+        self._running.add(total, losses, len(next(iter(batch.values()))))
+        rate = self._rate()
+        if self._device.type == "cpu" or state.step % _CHECK_EVERY == 0:
+            check_finite(float(total), state.step, rate)
+        if (number + 1) % window == 0 or number + 1 == num_batches:
+            self._stepper.update(rate)
+        state.step += 1
+        self._progress.step(state.step)
+
+    def _rate(self) -> float:
+        spec = self._spec
+        rate = learning_rate(
+            spec.learning_rate_scheduler, spec.learning_rate, self.state.step, self._total, self.steps_per_evaluation
+        )
+        return rate * self._rate_factor
+
+    def _is_evaluation_due(self, number: int, is_last: bool) -> bool:
+        if self.state.stopped:
+            return True
+        if self._spec.steps_per_checkpoint:
+            return self.state.step % self._spec.steps_per_checkpoint == 0
+        return is_last or (self._spec.checkpoints_per_epoch > 0 and number % self.steps_per_evaluation == 0)
+
+    def _evaluate(self, number: int) -> None:
+        state = self.state
+        training = self._running.metrics()
+        rows_per_s = self._running.rows_per_s()
+        check_finite(training[COMBINED][LOSS], state.step, self._rate())
+        if self._spec.skip_all_evaluation:
+            validation: Metrics = {}
+        else:
+            validation = self.evaluator.evaluate(self.model, self._validation)
+            if self._needs_training_metrics():
+                training = self.evaluator.evaluate(self.model, self._training)
+        self.history.append(state.step, self._rate(), training, validation)
+        is_best = self._judge(training, validation, number)
+        self._react(training, validation)
+        self._progress.evaluation(
+            Line(
+                epoch=self._epochs_done(number),
+                step=state.step,
+                training_loss=training[COMBINED][LOSS],
+                validation=self._shown(validation),
+                learning_rate=self._rate(),
+                rows_per_s=rows_per_s,
+                is_best=is_best,
+            )
+        )
+        self._running = RunningLoss()
+
+    def _needs_training_metrics(self) -> bool:
+        scheduler = self._spec.learning_rate_scheduler
+        watched = []
+        if scheduler.reduce_on_plateau and scheduler.reduce_eval_split == "training":
+            watched.append(scheduler.reduce_eval_metric)
+        if self._spec.increase_batch_size_on_plateau and self._spec.increase_batch_size_eval_split == "training":
+            watched.append(self._spec.increase_batch_size_eval_metric)
+        if self.decision.split == "training":
+            watched.append(self.decision.metric)
+        return self._spec.evaluate_training_set or any(metric != LOSS for metric in watched)
+
+    def _judge(self, training: Metrics, validation: Metrics, number: int) -> bool:
+        """Keeps the weights where they are the best so far; stops where they have not been for too long."""
+        state = self.state
+        if self._spec.skip_all_evaluation:
+            self._record(training, None, number)
+            return False
+        metrics = validation if self.decision.split == "validation" else training
+        value = self.decision.value(metrics)
+        if value is None and self._best.best is None:
+            self._fall_back(metrics)
+            value = self.decision.value(metrics)
+        is_best = self._best.update(value)
+        if is_best:
+            self._best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self._record(metrics, value, number)
+        most = patience(self._spec.early_stop, self.steps_per_evaluation)
+        if most is not None and self._best.waited >= most and not state.stopped:
+            state.stopped = "early_stop"
+        return is_best
+
+    def _record(self, metrics: Metrics, value: float | None, number: int) -> None:
+        state = self.state
+        state.best_step, state.best_epoch = state.step, self._epochs_done(number)
+        state.best_value, state.best_metrics = value, metrics
+        self._keep(state)
+
+    def _fall_back(self, metrics: Metrics) -> None:
+        """Another number to decide, where the wanted one can't be computed: one class among the validation rows."""
+        wanted = self.decision
+        self.decision = Decision(COMBINED, LOSS, wanted.split)
+        self._best = Plateau(objective(LOSS))
+        if wanted.metric != LOSS:
+            self._warn(f"{wanted} is not defined for these rows; the loss decides on the best model instead")
+
+    def _warn(self, text: str) -> None:
+        self.state.warnings.append(text)
+        self._progress.note(text)
+
+    def _react(self, training: Metrics, validation: Metrics) -> None:
+        """Lowers the learning rate and raises the batch size where the metric no longer improves."""
+        scheduler, spec = self._spec.learning_rate_scheduler, self._spec
+        output = self.decision.output
+        both = {"training": training, "validation": validation or training}
+
+        def watched(split: str, metric: str) -> float | None:
+            return both[split].get(output, both[split].get(COMBINED, {})).get(canonical(metric))
+
+        if self._lower_rate.due(watched(scheduler.reduce_eval_split, scheduler.reduce_eval_metric)):
+            self._rate_factor *= scheduler.reduce_on_plateau_rate
+            self._progress.note(f"no improvement: the learning rate falls to {self._rate():.3g}")
+        if self._raise_batch.due(watched(spec.increase_batch_size_eval_split, spec.increase_batch_size_eval_metric)):
+            most = min(spec.max_batch_size or len(self._training), len(self._training))
+            self._next_batch_size = min(
+                max(self._batch_size, round(self._batch_size * spec.increase_batch_size_on_plateau_rate)), most
+            )
+            self._progress.note(f"no improvement: the batch size grows to {self._next_batch_size}")
+
+    def _calibrate(self) -> None:
+        wanted = any(getattr(output, "calibration", False) for output in self.config.output_features)
+        if wanted and len(self._validation):
+            self.model.calibrate(*self.evaluator.logits(self.model, self._validation))
+
+    def _epochs_done(self, number: int) -> float:
+        done = number / self.steps_per_epoch
+        return self.state.epoch if done >= 1 else round(self.state.epoch + done, 2)
+
+    def _shown(self, validation: Metrics) -> dict[str, float]:
+        """The metric that decides and the loss, for a line of the log."""
+        names = [(self.decision.output, self.decision.metric), (COMBINED, LOSS)]
+        shown = {}
+        for output, metric in names:
+            value = validation.get(output, {}).get(metric)
+            if value is not None:
+                shown["validation loss" if metric == LOSS else f"validation {metric}"] = value
+        return shown
+
+    def _activation_bytes(self) -> int:
+        sample = self._training.slice(0, min(_SAMPLE, len(self._training)))
+        self.model.eval()
+        return activation_bytes(self.model, lambda: self._stepper.losses(sample)[0], min(_SAMPLE, len(self._training)))
+
+    def _plan(self) -> Plan:
+        return Plan(
+            num_rows=len(self._training),
+            num_validation_rows=len(self._validation),
+            num_parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
+            batch_size=self._batch_size,
+            total_steps=self._total,
+            steps_per_epoch=self.steps_per_epoch,
+            device=str(self._device),
+            metric=str(self.decision),
+        )
