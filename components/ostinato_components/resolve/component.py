@@ -1,0 +1,33 @@
+"""The step `resolve` as a KFP component."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from ostinato_components.images import DATA_IMAGE
+
+
+@dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
+def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) -> NamedTuple(
+    "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str)]
+):
+    """Merges and validates the config and takes the digest of the data. Cheap, and never cached.
+
+    Args:
+        dataset: URI of the data: a file, folder or pattern; local, s3://, gs://, http(s)://.
+        config: The config, as YAML or JSON.
+        overrides: JSON object of dotted paths that replace fields of the config.
+        seed: Seed of the split and of training.
+
+    Returns:
+        config: The whole config as canonical JSON, overrides merged.
+        data_config: The part of the config that preprocessing reads.
+        digest: Digest of the data's content, with the library's version.
+        fingerprint: Digest of config, data, seed and library together.
+    """
+    from ostinato_components.resolve import run
+    from ostinato_components.task import task
+
+    with task():
+        resolved = run(config, overrides, dataset, seed)
+        return (resolved.config, resolved.data_config, resolved.digest, resolved.fingerprint)

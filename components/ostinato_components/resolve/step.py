@@ -1,0 +1,105 @@
+"""The first step of the DAG: what is asked for, and of which data.
+
+KFP's cache sees parameters, not the content of files. So what a later step depends on is a parameter made here, and
+this step, which is cheap, is never cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from ostinato import __version__
+from ostinato.errors import ConfigError, OstinatoError, Problem
+from ostinato.load import canonical_json, data_slice, load_config
+
+MOST_CONFIG_BYTES = 100_000
+"""The config is one element of a step's argument list, and Linux allows 128 KiB for that, quotes and all."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What the later steps are asked to do; each field is a part of their cache keys."""
+
+    config: str
+    """The whole config, overrides merged, as canonical JSON."""
+    data_config: str
+    """The part of it that preprocessing reads: another learning rate gives the same."""
+    digest: str
+    """Digest of the data's content, with the library's version."""
+    fingerprint: str
+    """Digest of everything: config, data, seed, library."""
+
+
+def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
+    """Merges and validates the config and takes the digest of the data.
+
+    Args:
+        config: YAML or JSON.
+        overrides: JSON object of dotted paths, e.g. `{"trainer.epochs": 5}`.
+        dataset: URI of the data.
+        seed: seed of splits and weights.
+
+    Raises:
+        ConfigError: the config, an override or the name of the data is wrong; says everything that is.
+        DataError: the data can't be read.
+    """
+    document = resolve_config(config, overrides, dataset)
+    text = canonical_json(document)
+    check_size(text)
+    from ostinato.batches import open_source  # Arrow: only when the config is good
+
+    digest = f"{__version__}-{open_source(dataset).digest()}"
+    fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
+    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint)
+
+
+def resolve_config(config: str, overrides: str, dataset: str) -> dict[str, object]:
+    """The document of the config, overrides merged."""
+    problems: list[Problem] = []
+    if not dataset.strip():
+        allowed = "a file, folder or pattern; local, s3://, gs://, http(s)://"
+        problems.append(Problem("dataset", "is empty: which data?", allowed))
+    changes: dict[str, object] = {}
+    try:
+        changes = parse_overrides(overrides)
+    except ConfigError as error:
+        problems += error.problems
+    if not config.strip():
+        problems.append(Problem("config", "is empty", "the text of a config, YAML or JSON", "see docs/config.md"))
+        raise ConfigError(problems)
+    try:
+        loaded = load_config("config", text=config, overrides=changes)
+    except OstinatoError as error:
+        raise ConfigError([*problems, *error.problems]) from error
+    if problems:
+        raise ConfigError(problems)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}")
+    return loaded.document
+
+
+def parse_overrides(overrides: str) -> dict[str, object]:
+    """`{"trainer.epochs": 5}` as a dict; an empty text is no override."""
+    form = 'a JSON object of dotted paths, e.g. {"trainer.epochs": 5}'
+    if not overrides.strip():
+        return {}
+    try:
+        changes = json.loads(overrides)
+    except json.JSONDecodeError as error:
+        raise ConfigError(Problem("overrides", f"is no JSON: {error}", form)) from error
+    if not isinstance(changes, dict):
+        raise ConfigError(Problem("overrides", f"is a {type(changes).__name__}", form))
+    return changes
+
+
+def check_size(config: str) -> None:
+    """Raises ConfigError where the config can't travel as one argument of a step."""
+    size = len(json.dumps(config).encode())
+    if size > MOST_CONFIG_BYTES:
+        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONFIG_BYTES:,}"
+        hint = (
+            "say once, under `defaults`, what many features have in common; or use `ostinato train`, which has no limit"
+        )
+        raise ConfigError(Problem("config", message, hint=hint))

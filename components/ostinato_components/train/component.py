@@ -1,0 +1,34 @@
+"""The step `train` as a KFP component."""
+
+from kfp import dsl
+
+from ostinato_components.images import TRAIN_IMAGE
+
+
+@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+def train(
+    data: dsl.Input[dsl.Dataset],
+    config: str,
+    model: dsl.Output[dsl.Model],
+    learning_curves: dsl.Output[dsl.HTML],
+    seed: int = 42,
+    digest: str = "",
+):
+    """Trains the model and keeps the best of all epochs by the validation metric.
+
+    Args:
+        data: Folder that the step preprocess wrote.
+        config: The config as canonical JSON.
+        seed: Seed of the weights and of the order of the rows.
+        digest: Digest of the data's content; so that the cache tells changed data from the old.
+
+    Returns:
+        model: Folder with weights (safetensors), config, statistics and history (JSON).
+        learning_curves: Loss and metrics by epoch.
+    """
+    from ostinato.load import from_json
+    from ostinato_components.task import task
+    from ostinato_components.train import run
+
+    with task():
+        run(data.path, from_json(config), model.path, seed=seed, learning_curves_path=learning_curves.path)

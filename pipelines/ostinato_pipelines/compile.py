@@ -1,0 +1,160 @@
+"""From a config to a pipeline package that Kubeflow accepts."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp import compiler
+from kfp.pipeline_spec import pipeline_spec_pb2
+from ostinato.load import canonical_json
+
+from ostinato import __version__
+from ostinato.errors import ConfigError, Problem, listing
+from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
+from ostinato_components.resolve import check_size
+from ostinato_pipelines.pipeline import make_pipeline
+
+UNIVERSAL_NAME = "ostinato"
+MOST_PACKAGE_BYTES = 1_000_000
+"""Kubernetes stores objects of 1.5 MiB; the workflow made of the package holds it and more."""
+
+
+def compile_pipeline(
+    document: Mapping[str, Any] | None,
+    output: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    image_data: str | None = None,
+    image_train: str | None = None,
+) -> None:
+    """Writes the pipeline package, whole or not at all.
+
+    Args:
+        document: the config that is baked in; None for the universal pipeline, whose run form asks for one.
+        output: the YAML file.
+        name: name of the pipeline.
+        image_data: image of the steps without torch; default: `OSTINATO_IMAGE_DATA`, else that of this version.
+        image_train: image of the steps with torch; default: `OSTINATO_IMAGE_TRAIN`, else that of this version.
+
+    Raises:
+        ConfigError: the config is too large to travel, or the file can't be written.
+    """
+    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train)
+    target = Path(output)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise ConfigError(Problem(str(target), f"can't be written: {error.strerror}")) from error
+
+
+def pipeline_text(
+    document: Mapping[str, Any] | None,
+    *,
+    name: str | None = None,
+    image_data: str | None = None,
+    image_train: str | None = None,
+) -> str:
+    """The pipeline package as YAML; the same input gives the same text."""
+    config = ""
+    if document is not None:
+        config = canonical_json(document)
+        check_size(config)
+    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config)
+    images = {
+        DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
+        TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
+    }
+    text = component_text(pipeline, images)
+    check_package(text)
+    return text
+
+
+def component_text(component: object, images: Mapping[str, str] | None = None) -> str:
+    """A component or pipeline as YAML with every string quoted, other images in place."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "package.yaml"
+        compiler.Compiler().compile(component, str(path))
+        compiled = path.read_text(encoding="utf-8")
+    documents = list(yaml.safe_load_all(compiled))
+    for executor in documents[0]["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        container["image"] = (images or {}).get(container["image"], container["image"])
+    return yaml.dump_all(
+        documents, Dumper=QuotingDumper, allow_unicode=True, width=120, explicit_start=len(documents) > 1
+    )
+
+
+class QuotingDumper(yaml.SafeDumper):
+    """Quotes every string, and writes no anchors.
+
+    PyYAML leaves `1e-3` bare, since YAML 1.1 reads it as a string; the API server reads YAML 1.2, and gets a number.
+    """
+
+    def ignore_aliases(self, data: object) -> bool:
+        """True: an anchor is one more thing that two readers may understand in two ways."""
+        return True
+
+
+QuotingDumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
+def check_package(text: str) -> None:
+    """Raises ConfigError where the package is too large; asserts that it is what the backend reads."""
+    size = len(text.encode())
+    if size > MOST_PACKAGE_BYTES:
+        raise ConfigError(f"the compiled pipeline has {size:,} bytes, and Kubeflow takes {MOST_PACKAGE_BYTES:,}")
+    # BaseLoader reads every scalar as a string, so what is quoted and what is not must be told by the quotes.
+    documents = list(yaml.load_all(text, Loader=Yaml12Loader))
+    spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+    assert spec.root.WhichOneof("implementation") == "dag"
+    for platform in documents[1:]:
+        json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+
+
+class Yaml12Loader(yaml.BaseLoader):
+    """Reads plain scalars as the YAML 1.2 core schema does, as the API server's reader does."""
+
+
+_CORE_SCHEMA: list[tuple[str, str, str]] = [
+    ("tag:yaml.org,2002:null", r"^(?:null|Null|NULL|~|)$", "nN~"),
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+]
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    Yaml12Loader.add_implicit_resolver(_tag, re.compile(_pattern), [*_first, *([""] if _tag.endswith("null") else [])])
+Yaml12Loader.add_constructor("tag:yaml.org,2002:null", lambda loader, node: None)
+Yaml12Loader.add_constructor("tag:yaml.org,2002:bool", lambda loader, node: node.value.lower() == "true")
+Yaml12Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value, 0))
+Yaml12Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(node.value))
+
+
+def pipeline_name(text: str) -> str:
+    """The text as a name that Kubernetes takes: lower case letters, digits and dashes."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].strip("-")
+    return name or UNIVERSAL_NAME
+
+
+def describe(document: Mapping[str, Any] | None) -> str:
+    """What the pipeline does, in one line."""
+    if document is None:
+        return f"Trains a model from a declarative config. Ostinato {__version__}."
+    inputs, outputs = (list(_names(document[key])) for key in ("input_features", "output_features"))
+    return f"Predicts {listing(outputs, 5)} from {listing(inputs, 10)}. Ostinato {__version__}."
+
+
+def _names(features: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for feature in features:
+        yield str(feature["name"])

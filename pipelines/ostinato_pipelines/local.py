@@ -1,0 +1,248 @@
+"""The compiled DAG on this machine: KFP's local runner, each step in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from kfp import components, local
+
+from ostinato.errors import ConfigError, OstinatoError, Problem
+from ostinato_components.task import ERROR_FILE, ERRORS, reported
+from ostinato_pipelines.compile import pipeline_name, pipeline_text
+from ostinato_pipelines.local_runner import Observer, as_we_need_it
+
+STORE = ".ostinato"
+"""Folder, below the working directory, of the artifacts and the cache: delete it at will."""
+RESULTS: dict[tuple[str, str], str] = {
+    ("infer_schema", "profile"): "profile.html",
+    ("infer_schema", "schema"): "schema.json",
+    ("infer_schema", "statistics"): "statistics.json",
+    ("train", "learning_curves"): "learning_curves.html",
+    ("train", "model"): "model",
+    ("evaluate", "report"): "report.html",
+    ("evaluate", "statistics"): "test_statistics.json",
+    ("evaluate", "predictions"): "predictions.parquet",
+    ("export", "bundle"): "bundle",
+}
+"""(step, artifact) -> name in the output directory."""
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """One step of a run."""
+
+    name: str
+    seconds: float
+    cached: bool
+    artifacts: dict[str, str] = field(default_factory=dict)
+    """Where the artifacts lie, by name."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Figures that the step logged for the run page."""
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What a run of the DAG gave."""
+
+    output_directory: str
+    steps: tuple[StepRun, ...]
+    seconds: float
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Paths of the results in the output directory, by name: report.html, profile.html, model, bundle, …"""
+        return {name: str(Path(self.output_directory) / name) for name in RESULTS.values()}
+
+    def step(self, name: str) -> StepRun:
+        """The step of that name."""
+        return next(step for step in self.steps if step.name == name)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`feature.metric` on the test rows."""
+        return self.step("evaluate").metrics
+
+    def summary(self) -> str:
+        """The run in a few lines: steps, metrics, and where to look."""
+        lines = [""]
+        for metric, value in self.metrics.items():
+            lines.append(f"  {metric:<44} {value:>10.4f}")
+        lines += [
+            "",
+            f"  {len(self.steps)} steps, {sum(step.cached for step in self.steps)} cached, {self.seconds:.1f} s",
+        ]
+        lines += [f"  {name:<13} {self.results[name]}" for name in ("report.html", "profile.html", "model", "bundle")]
+        return "\n".join(lines)
+
+
+def run_local(
+    document: Mapping[str, Any],
+    dataset: str | os.PathLike[str],
+    *,
+    output_directory: str | os.PathLike[str] = "results/pipeline",
+    seed: int = 42,
+    overrides: Mapping[str, object] | None = None,
+    caching: bool = True,
+    store: str | os.PathLike[str] = STORE,
+) -> LocalRun:
+    """Compiles the config and runs the pipeline here, each step in a process of its own; steps are cached by content.
+
+    Args:
+        document: the config.
+        dataset: URI of the data.
+        output_directory: gets copies of the results; one that holds anything but an earlier run is refused.
+        seed: seed of the split and of training.
+        overrides: dotted paths of the config and their values.
+        caching: False runs every step.
+        store: folder of the artifacts and the cache.
+
+    Raises:
+        OstinatoError: a step failed; of the step's class, with its problems and its exit code.
+    """
+    target = Path(output_directory)
+    refuse_foreign(target)
+    arguments = {
+        "dataset": absolute(dataset),
+        "overrides": json.dumps(dict(overrides or {})),
+        "seed": seed,
+    }
+    start = time.perf_counter()
+    text = pipeline_text(document, name=pipeline_name(target.name))
+    steps = execute(text, arguments, Path(store).absolute(), caching=caching)
+    run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
+    hand_out(run)
+    return run
+
+
+def absolute(dataset: str | os.PathLike[str]) -> str:
+    """A local path from the root, so that a step may work anywhere; a URI as it is."""
+    text = os.fspath(dataset)
+    return text if "://" in text else os.path.abspath(text)
+
+
+def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool) -> list[StepRun]:
+    """Runs a compiled pipeline; its artifacts go below `store`."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.mkdtemp(prefix="run-", dir=store)
+    except OSError as error:
+        raise OstinatoError(Problem(str(store), f"can't be written: {error.strerror}")) from error
+    error_file = str(Path(scratch) / "error.json")
+    try:
+        local.init(
+            local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(store / "artifacts"),
+            workspace_root=str(Path(scratch) / "workspace"),
+            raise_on_error=False,
+            enable_caching=caching,
+            cache_root=str(store / "cache"),
+        )
+        progress = Progress(sys.stderr, text.count('"taskInfo":'))
+        with as_we_need_it(progress, {ERROR_FILE: error_file}):
+            components.load_component_from_text(text)(**arguments)
+        if progress.failed:
+            raise reported(error_file) or crash(*progress.failed)
+        return progress.steps
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def crash(step: str, return_code: int) -> OstinatoError:
+    """The error of a step that ended without saying why."""
+    signal = -return_code if return_code < 0 else return_code - 128 if return_code > 128 else 0
+    message = f"was killed by signal {signal}" if signal else f"failed with exit code {return_code}"
+    hint = "the memory may have run out" if signal == 9 else "what it wrote is above"
+    return ERRORS.get(return_code, OstinatoError)(Problem(f"step {step}", message, hint=hint))
+
+
+class Progress(Observer):
+    """Writes what happens, and remembers it."""
+
+    def __init__(self, stream: TextIO, count: int) -> None:
+        self.stream = stream
+        self.count = count
+        self.steps: list[StepRun] = []
+        self.failed: tuple[str, int] | None = None
+
+    def started(self, step: str) -> None:
+        """The step is next."""
+        self._write(f"[{len(self.steps) + 1}/{self.count}] {step.replace('-', '_')}")
+
+    def printed(self, line: str) -> None:
+        """The running step wrote a line."""
+        self._write(f"      {line}")
+
+    def ended(self, step: str, seconds: float, outputs: Mapping[str, Any], return_code: int | None) -> None:
+        """The step is done; `return_code` is None where its outputs came from the cache."""
+        name = step.replace("-", "_")
+        if return_code:
+            self.failed = name, return_code
+            self._write(f"      failed after {seconds:.1f} s")
+            return
+        self._write("      cached" if return_code is None else f"      {seconds:.1f} s")
+        artifacts = {key: output for key, output in outputs.items() if hasattr(output, "uri")}
+        metrics = artifacts["metrics"].metadata if "metrics" in artifacts else {}
+        paths = {key: str(artifact.uri) for key, artifact in artifacts.items() if Path(artifact.uri).exists()}
+        self.steps.append(StepRun(name, seconds, return_code is None, paths, dict(metrics)))
+
+    def _write(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+
+def refuse_foreign(target: Path) -> None:
+    """Raises ConfigError where the folder holds anything but an earlier run: results are written over."""
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / RUN_FILE).exists()):
+        message = "exists and holds no earlier run of a pipeline"
+        raise ConfigError(Problem(str(target), message, hint="name another --output_directory"))
+
+
+def hand_out(run: LocalRun) -> None:
+    """Copies the results into the output directory, each whole or not at all.
+
+    Copies, not links: who edits a result must not change what the cache holds.
+    """
+    target = Path(run.output_directory)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        record = {
+            "seconds": round(run.seconds, 3),
+            "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "cached": s.cached} for s in run.steps],
+            "metrics": run.metrics,
+            "artifacts": {step.name: step.artifacts for step in run.steps},
+        }
+        (target / RUN_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for (step, artifact), name in RESULTS.items():
+            copy(Path(run.step(step).artifacts[artifact]), target / name)
+    except OSError as error:
+        place = str(error.filename or target)
+        raise OstinatoError(Problem(place, f"can't be written: {error.strerror}")) from error
+
+
+def copy(source: Path, target: Path) -> None:
+    """A copy of a file or folder in the place of what was there."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    remove(temporary)
+    if source.is_dir():
+        shutil.copytree(source, temporary)
+    else:
+        shutil.copyfile(source, temporary)
+    remove(target)
+    temporary.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""What KFP's local runner (kfp 2.17) lacks, put right from outside.
+
+Each replaced function names the reason. They are replaced only while a pipeline runs, by `as_we_need_it`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from kfp.local import cache, config, subprocess_task_handler
+from kfp.local.orchestrator import task_executor
+
+EXECUTOR_MODULE = "kfp.dsl.executor_main"
+PATIENCE_S = 60.0
+"""How long a step may take to end after Ctrl-C: it writes its checkpoint."""
+
+
+class Observer:
+    """Hears of each step as it goes."""
+
+    def started(self, step: str) -> None:
+        """The step is next."""
+
+    def printed(self, line: str) -> None:
+        """The running step wrote a line."""
+
+    def ended(self, step: str, seconds: float, outputs: Mapping[str, Any], return_code: int | None) -> None:
+        """The step is done; `return_code` is None where its outputs came from the cache."""
+
+
+@contextlib.contextmanager
+def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterator[None]:
+    """KFP's local runner, silent, with exit codes, a cache that checks files, and an observer.
+
+    Args:
+        observer: hears of each step.
+        environment: variables that the steps get besides those of this process.
+    """
+    codes: list[int] = []
+
+    def run_local_subprocess(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        # KFP's own tells success from failure only, and prints all that its executor logs.
+        codes.append(run_step(full_command, {**environment, **(env_vars or {})}, observer.printed))
+        return codes[-1]
+
+    execute = task_executor.execute_single_task
+
+    def execute_single_task(task_name: str, **arguments: Any) -> Any:
+        # KFP's own returns the pipeline's outputs only, and says in its log only what came from the cache.
+        codes.clear()
+        observer.started(task_name)
+        start = time.perf_counter()
+        outputs, status = execute(task_name=task_name, **arguments)
+        observer.ended(task_name, time.perf_counter() - start, outputs, codes[-1] if codes else None)
+        return outputs, status
+
+    with contextlib.ExitStack() as stack:
+        replace = [
+            (subprocess_task_handler, "run_local_subprocess", run_local_subprocess),
+            (subprocess_task_handler, "replace_python_executable", replace_python),
+            (task_executor, "execute_single_task", execute_single_task),
+            (cache, "get_local_cache", checked_cache),
+        ]
+        for module, name, function in replace:
+            stack.enter_context(mock.patch.object(module, name, function))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # that resources have no effect here, and that an image is not named python
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        yield
+
+
+def replace_python(full_command: list[str], executable: str) -> list[str]:
+    """The command with this interpreter in place of `python3`.
+
+    KFP's own replaces the word everywhere, also in a path of the user's data.
+    """
+    return [part.replace("python3", executable, 1) if EXECUTOR_MODULE in part else part for part in full_command]
+
+
+def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None]) -> int:
+    """Runs a step's process; its exit code."""
+    with subprocess.Popen(  # noqa: S603 (the command of our own component)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        bufsize=1,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in without_executor_log(process.stdout):
+                printed(line)
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal sends Ctrl-C to the step as well.
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+
+
+def without_executor_log(lines: Iterable[str]) -> Iterator[str]:
+    """The lines that the step wrote, without the log of KFP's executor: its input, as JSON over many lines, and paths."""
+    in_json = False
+    for raw in lines:
+        line = raw.rstrip("\n")
+        if in_json:
+            in_json = line != "}"
+        elif line.startswith("[KFP Executor"):
+            in_json = line.endswith("Got executor_input:")
+        else:
+            yield line
+
+
+class CheckedCache(cache.LocalCache):  # type: ignore[misc]
+    """KFP's cache of outputs, and a list of each output's files: one that has lost a file is not used.
+
+    KFP's own looks whether the folder of an artifact is still there, not what is in it.
+    """
+
+    def put(self, key: str, outputs: dict[str, Any]) -> None:
+        """Remembers the outputs, and before that their files."""
+        for artifact in artifacts_of(outputs):
+            if not Path(artifact.uri).exists():
+                # Metrics are metadata only; KFP's own takes that for a lost file, and never finds the entry again.
+                Path(artifact.uri).write_text(json.dumps(artifact.metadata), encoding="utf-8")
+        files = {artifact.uri: files_below(artifact.uri) for artifact in artifacts_of(outputs)}
+        self._list_path(key).write_text(json.dumps(files), encoding="utf-8")
+        super().put(key, outputs)
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The outputs, or None where there are none or a file of theirs is gone or has another size."""
+        outputs = super().get(key)
+        if outputs is None or not self._list_path(key).exists():
+            return None
+        try:
+            files = json.loads(self._list_path(key).read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            return None
+        whole = all(files.get(artifact.uri) == files_below(artifact.uri) for artifact in artifacts_of(outputs))
+        return outputs if whole else None
+
+    def _list_path(self, key: str) -> Path:
+        return Path(self.cache_root) / f"{key}.files"
+
+
+def checked_cache() -> CheckedCache | None:
+    """In place of `kfp.local.cache.get_local_cache`."""
+    settings = config.LocalExecutionConfig.instance
+    return CheckedCache(settings.cache_root) if settings and settings.enable_caching else None
+
+
+def artifacts_of(outputs: dict[str, Any]) -> list[Any]:
+    """The artifacts among the outputs of a step."""
+    return [output for output in outputs.values() if hasattr(output, "uri")]
+
+
+def files_below(uri: str) -> dict[str, int]:
+    """Bytes of each file of an artifact, by its path in it."""
+    root = Path(uri)
+    files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in files}

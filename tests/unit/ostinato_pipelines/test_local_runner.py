@@ -1,0 +1,207 @@
+"""KFP's local runner as we need it, with small pipelines of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kfp import dsl
+
+from ostinato.errors import ConfigError, DataError, OstinatoError
+from ostinato_pipelines.compile import component_text
+from ostinato_pipelines.local import execute
+from ostinato_pipelines.local_runner import replace_python, without_executor_log
+
+IMAGE = "example.org/image:1"
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def write(text: str, folder: dsl.Output[dsl.Dataset]):
+    import pathlib
+
+    print(f"writing {text}")
+    pathlib.Path(folder.path).mkdir(parents=True)
+    (pathlib.Path(folder.path) / "part").write_text(text)
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def read(
+    folder: dsl.Input[dsl.Dataset], suffix: str, copied: dsl.Output[dsl.Artifact], metrics: dsl.Output[dsl.Metrics]
+):
+    import pathlib
+    import sys
+
+    text = (pathlib.Path(folder.path) / "part").read_text()
+    pathlib.Path(copied.path).write_text(text + suffix + sys.executable)
+    metrics.log_metric("length", len(text))
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def fail(how: str):
+    import os
+
+    from ostinato.errors import ConfigError, DataError, Problem
+    from ostinato_components.task import task
+
+    with task():
+        if how == "config":
+            raise ConfigError([Problem("a", "is wrong", "b"), Problem("c", "is wrong too", hint="d")])
+        if how == "data":
+            raise DataError("no such file")
+        if how == "killed":
+            os.kill(os.getpid(), 9)
+        raise RuntimeError("a bug")
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def sleep(folder: dsl.Output[dsl.Dataset]):
+    import pathlib
+    import time
+
+    pathlib.Path(folder.path).mkdir(parents=True)
+    (pathlib.Path(folder.path) / "half").write_text("half")
+    print("asleep", flush=True)
+    time.sleep(60)
+
+
+@dsl.pipeline(name="two-steps")
+def two_steps(text: str, suffix: str = "!"):
+    written = write(text=text)
+    read(folder=written.outputs["folder"], suffix=suffix)
+
+
+@dsl.pipeline(name="failing")
+def failing(how: str):
+    fail(how=how)
+
+
+@dsl.pipeline(name="slow")
+def slow():
+    sleep()
+
+
+TWO_STEPS = component_text(two_steps)
+FAILING = component_text(failing)
+
+
+def run(store: Path, *, caching=True, **arguments):
+    return execute(TWO_STEPS, arguments, store, caching=caching)
+
+
+def cached(steps):
+    return [step.cached for step in steps]
+
+
+def test_steps_run_with_this_interpreter_and_hand_on_artifacts(tmp_path):
+    first, second = run(tmp_path, text="hello")
+    assert (first.name, second.name) == ("write", "read")
+    assert Path(first.artifacts["folder"], "part").read_text() == "hello"
+    assert Path(second.artifacts["copied"]).read_text() == "hello!" + sys.executable
+    assert second.metrics == {"length": 5.0}
+
+
+def test_what_did_not_change_comes_from_the_cache_also_in_another_run(tmp_path):
+    assert cached(run(tmp_path, text="hello")) == [False, False]
+    again = run(tmp_path, text="hello")
+    assert cached(again) == [True, True]
+    assert again[1].metrics == {"length": 5.0}
+    assert cached(run(tmp_path, text="hello", suffix="?")) == [True, False]
+    assert cached(run(tmp_path, text="other")) == [False, False]
+    assert cached(run(tmp_path, text="hello", caching=False)) == [False, False]
+
+
+def test_an_entry_whose_folder_lost_a_file_is_not_used(tmp_path):
+    first, _ = run(tmp_path, text="hello")
+    Path(first.artifacts["folder"], "part").unlink()
+    assert cached(run(tmp_path, text="hello")) == [False, False]
+    assert cached(run(tmp_path, text="hello")) == [True, True]
+
+
+def test_an_entry_whose_file_was_cut_short_is_not_used(tmp_path):
+    first, _ = run(tmp_path, text="hello")
+    Path(first.artifacts["folder"], "part").write_text("hell")
+    assert cached(run(tmp_path, text="hello")) == [False, False]
+
+
+@pytest.mark.parametrize(("how", "error", "code"), [("config", ConfigError, 2), ("data", DataError, 3)])
+def test_an_error_of_the_user_arrives_with_its_class_and_no_traceback(tmp_path, capfd, how, error, code):
+    with pytest.raises(error) as raised:
+        execute(FAILING, {"how": how}, tmp_path, caching=True)
+    assert raised.value.exit_code == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert "KFP" not in err
+
+
+def test_all_problems_arrive_with_place_and_hint(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        execute(FAILING, {"how": "config"}, tmp_path, caching=True)
+    assert [(p.where, p.allowed, p.hint) for p in raised.value.problems] == [("a", "b", ""), ("c", "", "d")]
+
+
+def test_a_bug_shows_its_traceback_once_and_names_the_step(tmp_path, capfd):
+    with pytest.raises(OstinatoError, match="step fail: failed with exit code 1"):
+        execute(FAILING, {"how": "bug"}, tmp_path, caching=True)
+    assert capfd.readouterr().err.count("RuntimeError: a bug") == 1
+
+
+def test_a_killed_step_says_so(tmp_path):
+    with pytest.raises(OstinatoError, match="step fail: was killed by signal 9"):
+        execute(FAILING, {"how": "killed"}, tmp_path, caching=True)
+
+
+def test_a_failed_step_is_not_remembered(tmp_path):
+    for _ in range(2):
+        with pytest.raises(DataError):
+            execute(FAILING, {"how": "data"}, tmp_path, caching=True)
+
+
+def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path):
+    program = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_local_runner import slow
+from ostinato_pipelines.compile import component_text
+from ostinato_pipelines.local import execute
+execute(component_text(slow), {{}}, Path({str(tmp_path)!r}), caching=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "asleep" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    start = time.monotonic()
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
+    assert "KeyboardInterrupt" in rest
+    assert list((tmp_path / "artifacts").rglob("half"))
+    assert not list((tmp_path / "cache").glob("*"))
+    assert not list(tmp_path.glob("run-*"))
+
+
+def test_only_the_interpreter_is_replaced_in_a_command():
+    command = ["sh", "-ec", "python3 -m kfp.dsl.executor_main", "--executor_input", '{"dataset": "/python3/data.csv"}']
+    replaced = replace_python(command, "/bin/py")
+    assert replaced == [*command[:2], "/bin/py -m kfp.dsl.executor_main", *command[3:]]
+
+
+def test_the_log_of_the_executor_is_left_out():
+    log = [
+        "[KFP Executor 1 INFO]: Got executor_input:\n",
+        "{\n",
+        '    "a": {}\n',
+        "}\n",
+        "one\n",
+        "[KFP Executor 2]: x\n",
+    ]
+    assert list(without_executor_log([*log, "two\n"])) == ["one", "two"]
