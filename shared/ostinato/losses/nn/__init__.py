@@ -1,5 +1,5 @@
 """Binds every loss to its spec."""
 
-from ostinato.losses.nn import binary, category, number
+from ostinato.losses.nn import binary, category, classes, number
 
-__all__ = ["binary", "category", "number"]
+__all__ = ["binary", "category", "classes", "number"]

@@ -1,4 +1,4 @@
-"""Losses of two classes. N rows; one logit a row, that of true."""
+"""Losses of binary outputs alone. N rows; one logit a row, that of true."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostinato.losses.nn.classes import ClassesLoss
 from ostinato.losses.spec import BinaryWeightedCrossEntropySpec
-from ostinato.module import Loss
 from ostinato.registry import implements
 from ostinato.shape import Shape
 
 
-class BinaryLoss(Loss):
-    """One logit; its sigmoid is the probability of true."""
-
-    def link(self, logits: Tensor) -> Tensor:
-        """[..., 1] -> [..., 1] probability of true."""
-        return torch.sigmoid(logits)
-
-
 @implements(BinaryWeightedCrossEntropySpec)
-class BinaryWeightedCrossEntropy(BinaryLoss):
-    """Cross entropy."""
+class BinaryWeightedCrossEntropy(ClassesLoss):
+    """Cross entropy of two classes."""
 
     def __init__(self, spec: BinaryWeightedCrossEntropySpec, shape: Shape) -> None:
         super().__init__(spec, shape)
-        self.spec = spec
         self.positive_weight = 1.0 if spec.positive_class_weight is None else spec.positive_class_weight
+        self.robust_lambda = spec.robust_lambda
+        self.confidence_penalty = spec.confidence_penalty
 
     def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
         """[N, 1], [N] -> [N]."""
@@ -37,9 +30,9 @@ class BinaryWeightedCrossEntropy(BinaryLoss):
         rows = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
         if self.positive_weight != 1.0:
             rows = rows * (1 + (self.positive_weight - 1) * target)
-        if self.spec.robust_lambda:
-            rows = (1 - self.spec.robust_lambda) * rows + self.spec.robust_lambda / 2
-        if self.spec.confidence_penalty:
+        if self.robust_lambda:
+            rows = (1 - self.robust_lambda) * rows + self.robust_lambda / 2
+        if self.confidence_penalty:
             entropy = F.binary_cross_entropy_with_logits(logit, torch.sigmoid(logit), reduction="none")
-            rows = rows + self.spec.confidence_penalty * (1 - entropy / math.log(2))
+            rows = rows + self.confidence_penalty * (1 - entropy / math.log(2))
         return rows

@@ -30,8 +30,7 @@ class NumberLoss(Loss):
         return logits
 
 
-@implements(MeanSquaredErrorSpec)
-class MeanSquaredError(NumberLoss):
+class SquaredLoss(NumberLoss):
     """Squared error."""
 
     def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -39,8 +38,13 @@ class MeanSquaredError(NumberLoss):
         return F.mse_loss(logits.squeeze(-1), targets, reduction="none")
 
 
+@implements(MeanSquaredErrorSpec)
+class MeanSquaredError(SquaredLoss):
+    """Mean of squared errors."""
+
+
 @implements(RootMeanSquaredErrorSpec)
-class RootMeanSquaredError(MeanSquaredError):
+class RootMeanSquaredError(SquaredLoss):
     """Root of the mean of squared errors."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
