@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -18,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from ostinato.features.spec import FeatureSpec, InputSpec, OutputSpec
+from ostinato.missing import Gaps
 from ostinato.registry import implementation
 from ostinato.shape import Shape
 from ostinato.spec import Spec
@@ -51,6 +54,12 @@ class Unparsable:
     count: int = 0
     samples: tuple[str, ...] = ()
     """At most five of them."""
+    infinite: int = 0
+    """Infinite numbers, which became null too and are not in `count`."""
+
+    def __add__(self, other: Unparsable) -> Unparsable:
+        samples = (self.samples + other.samples)[:5]
+        return Unparsable(self.count + other.count, samples, self.infinite + other.infinite)
 
 
 StatsT = TypeVar("StatsT", bound=Stats)
@@ -85,8 +94,13 @@ class Column(ABC, Generic[StatsT, FittedT]):
     def drops(self, column: pa.Array, fitted: FittedT | None) -> np.ndarray | None:
         """[N] bool, true where the row must be left out; None where none is.
 
-        Without `fitted`: what is known before fitting (missing values and `drop_row`); with it: outliers too.
+        Without `fitted`: what is known before fitting (missing values and `drop_row`). With it, and for training
+        rows only: what is known by then (outliers and `drop_row`, rare classes of a target).
         """
+
+    @abstractmethod
+    def gaps(self, column: pa.Array, fitted: FittedT) -> Gaps | None:
+        """Which values come from neighbouring rows (`ffill`, `bfill`); None where none ever does."""
 
     @abstractmethod
     def encode(self, column: pa.Array, fitted: FittedT) -> np.ndarray:
@@ -99,6 +113,10 @@ class Column(ABC, Generic[StatsT, FittedT]):
     @abstractmethod
     def shape(self, fitted: FittedT) -> Shape:
         """What the network must know."""
+
+    @abstractmethod
+    def warnings(self, fitted: FittedT) -> list[str]:
+        """What a person should know of the training rows; each starts with the feature's name."""
 
 
 class OutputColumn(Column[StatsT, FittedT]):
@@ -128,3 +146,9 @@ def column_of(spec: FeatureSpec) -> Column[Any, Any]:
     """The column of any feature."""
     column: Column[Any, Any] = implementation(type(spec), "data")(spec)
     return column
+
+
+def read_fitted(spec: FeatureSpec, value: Mapping[str, Any]) -> Fitted:
+    """A feature's entry of `training_set_metadata.json` -> what `Column.fit` gave."""
+    fitted: Fitted = column_of(spec).fitted_type.model_validate_json(json.dumps(value))
+    return fitted
