@@ -25,15 +25,15 @@ GOALS = {
     "titanic": ("Survived", "binary", "roc_auc", 0.82),
     "bank": ("y", "binary", "roc_auc", 0.89),
     "german": ("risk", "binary", "roc_auc", None),
-    "breast_cancer": ("target", "binary", "accuracy", 0.97),
-    "iris": ("target", "category", "accuracy", None),
-    "wine": ("target", "category", "accuracy", 0.97),
+    "breast_cancer": ("diagnosis", "binary", "accuracy", 0.97),
+    "iris": ("species", "category", "accuracy", None),
+    "wine": ("cultivar", "category", "accuracy", 0.97),
     "penguins": ("species", "category", "accuracy", 0.97),
     "diamonds": ("price", "number", "r2", 0.97),
     "house_prices": ("SalePrice", "number", "r2", 0.80),
     "hitters": ("Salary", "number", "r2", 0.60),
     "bikes": ("bikers", "number", "r2", 0.93),
-    "diabetes": ("target", "number", "r2", None),
+    "diabetes": ("progression", "number", "r2", None),
     "wine_quality": ("quality", "number", "r2", None),
 }
 
@@ -52,7 +52,7 @@ def bundled(name: str) -> pd.DataFrame:
     _, test = train_test_split(np.arange(len(frame)), test_size=0.2, random_state=0, stratify=stratify)
     frame["split"] = 0
     frame.loc[test, "split"] = 2
-    return frame
+    return frame.rename(columns={"target": GOALS[name][0]})
 
 
 def linear(frame: pd.DataFrame, target: str, task: str, metric: str) -> float:
