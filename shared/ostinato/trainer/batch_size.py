@@ -55,7 +55,7 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: t
             batch_size = next(size for size in range(batch_size, 0, -1) if effective % size == 0)
     else:
         batch_size = spec.batch_size
-    if accumulation == "auto":
+    if not isinstance(accumulation, int):
         accumulation = 1 if effective == "auto" else max(1, effective // batch_size)
     if effective not in ("auto", batch_size * accumulation):
         raise ConfigError(
@@ -65,10 +65,9 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: t
                 hint="set one of the three to auto",
             )
         )
-    evaluation = spec.eval_batch_size
-    if evaluation is None or evaluation == "auto":
-        evaluation = max(batch_size, fitting(EVALUATION, bytes_per_row, device))
-    return BatchPlan(batch_size, accumulation, evaluation)
+    if isinstance(spec.eval_batch_size, int):
+        return BatchPlan(batch_size, accumulation, spec.eval_batch_size)
+    return BatchPlan(batch_size, accumulation, max(batch_size, fitting(EVALUATION, bytes_per_row, device)))
 
 
 def rule(num_rows: int) -> int:

@@ -99,7 +99,7 @@ class TorchOptimizer:
                 parameter.grad = dense.to_sparse(1)
         for optimizer in self._optimizers:
             if isinstance(optimizer, torch.optim.LBFGS):
-                optimizer.step(closure)
+                optimizer.step(closure)  # type: ignore[no-untyped-call]
             else:
                 optimizer.step()
 
@@ -149,7 +149,8 @@ def _torch(spec: OptimizerSpec, parameters: list[nn.Parameter], rate: float) -> 
 
 
 def _embeddings(network: nn.Module) -> set[nn.Parameter]:
-    return {module.weight for module in network.modules() if isinstance(module, nn.Embedding)}
+    weights = (module.weight for module in network.modules() if isinstance(module, nn.Embedding))
+    return {weight for weight in weights if isinstance(weight, nn.Parameter)}
 
 
 def _together(optimizers: list[torch.optim.Optimizer | None], sparse: list[nn.Parameter]) -> TorchOptimizer:
