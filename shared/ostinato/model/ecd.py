@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ostinato.blocks.nn.reduce import Reducer, reducer
 from ostinato.config import Config
-from ostinato.decoders.nn import check_classes
-from ostinato.errors import ConfigError, Problem, listing
-from ostinato.features.number.spec import NumberOutputSpec
+from ostinato.errors import listing
 from ostinato.features.spec import InputSpec, OutputSpec
-from ostinato.model.calibration import calibrated, fit_temperature
-from ostinato.module import Block, Combiner, Decoder, Encoder, GroupEncoder, Loss
+from ostinato.model.calibration import fit_temperature
+from ostinato.model.output import Output
+from ostinato.model.wiring import Group, at, build_encoders, by_key, dependency_order, module_key
+from ostinato.module import Block, Combiner, Encoder, GroupEncoder
 from ostinato.registry import implementation
 from ostinato.shape import Shape
-
-
-@dataclass(frozen=True)
-class Group:
-    """Input features that one call of one encoder turns into one block."""
-
-    key: str
-    """Name of the encoder's module."""
-    features: tuple[str, ...]
 
 
 class ECD(nn.Module):
@@ -49,12 +36,12 @@ class ECD(nn.Module):
         first = shapes[self.first_output]
         num_targets = first.vocab_size if first.kind == "code" else 1
         input_shapes = {spec.name: dataclasses.replace(shapes[spec.name], num_targets=num_targets) for spec in inputs}
-        self.groups, encoders = _encoders(inputs, input_shapes)
+        self.groups, encoders = build_encoders(inputs, input_shapes)
         self.encoders = nn.ModuleDict(encoders)
         blocks = [self._block(group) for group in self.groups]
         with at("combiner"):
             self.combiner: Combiner = implementation(type(config.combiner))(config.combiner, blocks)
-        self.order = _dependency_order(outputs)
+        self.order = dependency_order(outputs)
         self.outputs = nn.ModuleDict()
         widths: dict[str, int] = {}
         by_name = {spec.name: spec for spec in outputs}
@@ -126,7 +113,7 @@ class ECD(nn.Module):
     @torch.no_grad()
     def fit(self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
         """Lets the encoders learn bin edges and target means from training rows; a sample of them is enough."""
-        for key, groups in _by_key(self.groups).items():
+        for key, groups in by_key(self.groups).items():
             encoder = self.encoders[key]
             if isinstance(encoder, GroupEncoder):
                 parts = [torch.stack([inputs[name] for name in group.features], dim=1) for group in groups]
@@ -150,7 +137,7 @@ class ECD(nn.Module):
         """Trainable parameters by part: each encoder (by its features), the combiner, each output; then the total."""
         rows = [
             (listing((repr(name) for group in groups for name in group.features), most=5), _size(self.encoders[key]))
-            for key, groups in _by_key(self.groups).items()
+            for key, groups in by_key(self.groups).items()
         ]
         rows.append(("combiner", _size(self.combiner)))
         rows.extend((repr(name), _size(self.output(name))) for name in self.loss_weights)
@@ -171,68 +158,22 @@ class ECD(nn.Module):
         return Block(group.features, size, steps[0] if steps else 0)
 
 
-class Output(nn.Module):
-    """An output feature's side of the network: decoder, loss, calibration."""
-
-    temperature: Tensor
-
-    def __init__(self, spec: OutputSpec, shape: Shape, combiner: Combiner, extra: int) -> None:
-        super().__init__()
-        check_classes(spec.decoder, shape.classes)
-        self.dependencies = spec.dependencies
-        self.is_depended_on = False
-        self.reduce: Reducer | None = None
-        size = combiner.output_size
-        if combiner.output_length:
-            self.reduce = reducer(spec.reduce_input, combiner.output_length, size)
-            assert self.reduce is not None
-            size = self.reduce.output_size
-        self.loss: Loss = implementation(type(spec.loss))(spec.loss, shape)
-        self.decoder: Decoder = implementation(type(spec.decoder))(
-            spec.decoder, size + extra, self.loss.num_logits, combiner.num_members
-        )
-        self.kind = shape.kind
-        self.calibration = bool(getattr(spec, "calibration", False))
-        self.register_buffer("temperature", torch.ones(()))
-        self.clip: tuple[float, float] | None = None
-        if isinstance(spec, NumberOutputSpec) and spec.clip is not None:
-            self.clip = (shape.encoded(spec.clip[0]), shape.encoded(spec.clip[1]))
-
-    def forward(self, combined: Tensor, mask: Tensor | None, others: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """The combiner's output and what dependencies give -> logits [..., K], last hidden layer."""
-        hidden = combined if self.reduce is None else self.reduce(combined, mask)
-        if others:
-            hidden = torch.cat([hidden, *others], dim=-1)
-        logits, last = self.decoder(hidden)
-        return logits, last
-
-    def uncalibrated(self, logits: Tensor) -> Tensor:
-        """[N, K] or [N, E, K] logits -> [N] or [N, K] scores, the mean over the members."""
-        scores = self.loss.link(logits.float())
-        if scores.ndim == 3:
-            scores = scores.mean(dim=1)
-        return scores if self.kind == "code" else scores.squeeze(-1)
-
-    def scores(self, logits: Tensor) -> Tensor:
-        """[N, K] or [N, E, K] logits -> [N] or [N, K] scores, calibrated and clipped."""
-        scores = self.uncalibrated(logits)
-        if self.calibration:
-            return calibrated(scores, self.temperature)
-        return scores if self.clip is None else scores.clamp(*self.clip)
-
-
 class Scores(nn.Module):
-    """The network from encoded columns, in the order of `inputs`, to scores, in the order of `outputs`.
+    """The network from encoded columns, in the order of `inputs`, to scores, in the order of the config's outputs.
 
     This is what is exported: `torch.onnx.export(Scores(model), columns, dynamo=True, input_names=…, output_names=…,
     dynamic_shapes=(tuple({0: torch.export.Dim("batch")} for _ in columns),))`. It takes no dict, because torch.export
     wants keys that are Python names.
+
+    Args:
+        model: the network.
+        inputs: names of all input features; those of the encoders in turn where it is empty.
     """
 
-    def __init__(self, model: ECD) -> None:
+    def __init__(self, model: ECD, inputs: Sequence[str] = ()) -> None:
         super().__init__()
         self.model = model
-        self.inputs = tuple(name for group in model.groups for name in group.features)
+        self.inputs = tuple(inputs) or tuple(name for group in model.groups for name in group.features)
         self.outputs = tuple(model.loss_weights)
         self.train(model.training)
 
@@ -242,116 +183,10 @@ class Scores(nn.Module):
         return tuple(scores[name] for name in self.outputs)
 
 
-def module_key(name: str) -> str:
-    """A name for a module by the name of a feature; torch forbids dots and names of its own attributes.
-
-    >>> module_key("body.mass (g)")
-    '_body%2Emass%20%28g%29'
-    """
-    return "_" + quote(name, safe="").replace(".", "%2E")
-
-
-@contextlib.contextmanager
-def at(place: str) -> Iterator[None]:
-    """Says in every ConfigError from within where it happened."""
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(
-            dataclasses.replace(problem, where=f"{place}, {problem.where}" if problem.where else place)
-            for problem in error.problems
-        ) from error
-
-
-def _encoders(inputs: Sequence[InputSpec], shapes: Mapping[str, Shape]) -> tuple[list[Group], dict[str, nn.Module]]:
-    """The groups of features and the encoder of each, by key, in the order of the first feature of each."""
-    roots = _tie_roots(inputs)
-    is_tied = set(roots.values()) & {roots[name] for name in roots if roots[name] != name}
-    members: dict[tuple[str, str], list[InputSpec]] = {}
-    for spec in inputs:
-        grouped = issubclass(implementation(type(spec.encoder)), GroupEncoder) and roots[spec.name] not in is_tied
-        own = "" if grouped else spec.name
-        members.setdefault((own, spec.encoder.model_dump_json() if grouped else ""), []).append(spec)
-    by_name = {spec.name: spec for spec in inputs}
-    groups: list[Group] = []
-    encoders: dict[str, nn.Module] = {}
-    for features in members.values():
-        names = tuple(spec.name for spec in features)
-        root = by_name[roots[names[0]]]
-        key = module_key(root.name) if len(names) == 1 else f"{root.encoder.type}_{len(groups)}"
-        groups.append(Group(key, names))
-        if key not in encoders:
-            with at(f"input feature '{root.name}'"):
-                encoders[key] = _encoder(root, [shapes[root.name]] if len(names) == 1 else [shapes[n] for n in names])
-    return groups, encoders
-
-
-def _encoder(spec: InputSpec, shapes: Sequence[Shape]) -> nn.Module:
-    cls = implementation(type(spec.encoder))
-    encoder: nn.Module = cls(spec.encoder, shapes if issubclass(cls, GroupEncoder) else shapes[0])
-    return encoder
-
-
-def _tie_roots(inputs: Sequence[InputSpec]) -> dict[str, str]:
-    """For each input the one whose encoder it uses: its own, or that at the end of its `tied`."""
-    by_name = {spec.name: spec for spec in inputs}
-    roots: dict[str, str] = {}
-    for spec in inputs:
-        root, seen = spec, {spec.name}
-        while root.tied is not None:
-            other = by_name.get(root.tied)
-            if other is None or other.name in seen or other.type != spec.type:
-                raise ConfigError(
-                    Problem(
-                        f"input feature '{spec.name}', tied",
-                        f"found '{root.tied}'",
-                        f"another input feature of type {spec.type}, not in a circle",
-                    )
-                )
-            root = other
-            seen.add(other.name)
-        roots[spec.name] = root.name
-    return roots
-
-
-def _dependency_order(outputs: Sequence[OutputSpec]) -> list[str]:
-    """Names of the outputs, each after those it depends on.
-
-    Raises:
-        ConfigError: a dependency that is no output, or a circle of them.
-    """
-    names = [spec.name for spec in outputs]
-    problems = [
-        Problem(f"output feature '{spec.name}', dependencies", f"'{other}' is no output feature", listing(names))
-        for spec in outputs
-        for other in spec.dependencies
-        if other not in names
-    ]
-    if problems:
-        raise ConfigError(problems)
-    order: list[str] = []
-    waiting = list(outputs)
-    while waiting:
-        ready = [spec for spec in waiting if set(spec.dependencies) <= set(order)]
-        if not ready:
-            circle = listing(repr(spec.name) for spec in waiting)
-            raise ConfigError(Problem("output features, dependencies", f"{circle} depend on each other in a circle"))
-        order.extend(spec.name for spec in ready)
-        waiting = [spec for spec in waiting if spec not in ready]
-    return order
-
-
 def _any_step(masks: Sequence[Tensor | None]) -> Tensor | None:
     """[N, T] true where any of the sequences has a step; None where one has no padding at all."""
     known = [mask for mask in masks if mask is not None]
     return torch.stack(known).any(dim=0) if known and len(known) == len(masks) else None
-
-
-def _by_key(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    keyed: dict[str, list[Group]] = {}
-    for group in groups:
-        keyed.setdefault(group.key, []).append(group)
-    return keyed
 
 
 def _size(module: nn.Module) -> int:
