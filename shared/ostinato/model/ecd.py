@@ -112,7 +112,10 @@ class ECD(nn.Module):
 
     @torch.no_grad()
     def fit(self, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
-        """Lets the encoders learn bin edges and target means from training rows; a sample of them is enough."""
+        """Lets encoders learn bin edges and target means, and outputs their scale, from (a sample of) training rows."""
+        for name in self.loss_weights:
+            if name in targets:
+                self.output(name).fit(targets[name])
         for key, groups in by_key(self.groups).items():
             encoder = self.encoders[key]
             if isinstance(encoder, GroupEncoder):

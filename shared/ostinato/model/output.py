@@ -21,6 +21,8 @@ class Output(nn.Module):
     """Decoder, loss, calibration and clipping of one output feature."""
 
     temperature: Tensor
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, spec: OutputSpec, shape: Shape, combiner: Combiner, extra: int) -> None:
         super().__init__()
@@ -40,6 +42,9 @@ class Output(nn.Module):
         self.kind = shape.kind
         self.calibration = bool(getattr(spec, "calibration", False))
         self.register_buffer("temperature", torch.ones(()))
+        # A number is predicted in deviations from the mean of the training rows, whatever its normalization.
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("spread", torch.ones(()))
         self.clip: tuple[float, float] | None = None
         if isinstance(spec, NumberOutputSpec) and spec.clip is not None:
             self.clip = (shape.encoded(spec.clip[0]), shape.encoded(spec.clip[1]))
@@ -50,7 +55,16 @@ class Output(nn.Module):
         if others:
             hidden = torch.cat([hidden, *others], dim=-1)
         logits, last = self.decoder(hidden)
+        if self.kind == "number":
+            logits = torch.addcmul(self.centre, logits, self.spread)
         return logits, last
+
+    def fit(self, target: Tensor) -> None:
+        """Takes the mean and deviation of training targets [N], where they are numbers."""
+        if self.kind == "number":
+            deviation = target.std(correction=0)
+            self.centre.copy_(target.mean())
+            self.spread.copy_(deviation if deviation > 1e-8 else torch.ones(()))
 
     def uncalibrated(self, logits: Tensor) -> Tensor:
         """[N, K] or [N, E, K] logits -> [N] or [N, K] scores, the mean over the members."""
