@@ -33,7 +33,8 @@ def evaluate(
         predictions: Predictions for the rows of the split, as Parquet.
     """
     from ostinato_components.evaluate import run
-    from ostinato_components.task import log_classification, log_metrics, task
+    from ostinato_components.evaluate.kubeflow import kfp_classification, kfp_metrics
+    from ostinato_components.task import task
 
     with task():
         result = run(
@@ -44,5 +45,10 @@ def evaluate(
             metrics_path=statistics.path,
             predictions_path=predictions.path,
         )
-        log_metrics(metrics, result.statistics)
-        log_classification(classification_metrics, result.curves)
+        for name, value in kfp_metrics(result).items():
+            metrics.log_metric(name, value)
+        shown = kfp_classification(result)
+        if shown.labels:
+            classification_metrics.log_confusion_matrix(list(shown.labels), [list(row) for row in shown.matrix])
+        if shown.fpr:
+            classification_metrics.log_roc_curve(list(shown.fpr), list(shown.tpr), list(shown.thresholds))

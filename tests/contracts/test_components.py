@@ -1,0 +1,89 @@
+"""The interface of every step: what the Kubeflow UI shows, and what a pipeline author gets."""
+
+import ast
+import importlib
+import inspect
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
+from ostinato_pipelines.compile import component_text
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = {
+    "resolve": DATA_IMAGE,
+    "infer_schema": DATA_IMAGE,
+    "preprocess": DATA_IMAGE,
+    "train": TRAIN_IMAGE,
+    "evaluate": TRAIN_IMAGE,
+    "export": TRAIN_IMAGE,
+}
+STEPS = list(IMAGES)
+
+
+def component(step):
+    return getattr(importlib.import_module(f"ostinato_components.{step}.component"), step)
+
+
+def compiled(step):
+    return yaml.safe_load(component_text(component(step)))
+
+
+def test_every_folder_of_a_step_has_a_component():
+    folders = {path.parent.name for path in (ROOT / "components/ostinato_components").glob("*/__init__.py")}
+    assert folders == set(STEPS)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_input_and_output_has_a_description(step):
+    interface = compiled(step)["components"][f"comp-{step.replace('_', '-')}"]
+    described = [
+        (kind, name, bool(entry.get("description", "").strip()))
+        for kind in ("inputDefinitions", "outputDefinitions")
+        for group in interface[kind].values()
+        for name, entry in group.items()
+    ]
+    assert described
+    assert all(is_described for _, _, is_described in described), described
+    assert component(step).component_spec.description
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_image_is_that_of_this_version_and_nothing_is_installed(step):
+    container = compiled(step)["deploymentSpec"]["executors"][f"exec-{step.replace('_', '-')}"]["container"]
+    assert container["image"] == IMAGES[step]
+    assert "pip" not in " ".join(container["command"])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_body_imports_nothing_but_ours_and_has_no_logic(step):
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(component(step).python_func))).body
+    modules = [node.module for node in ast.walk(function) if isinstance(node, ast.ImportFrom)]
+    assert modules
+    assert all(module.partition(".")[0] in {"ostinato", "ostinato_components"} for module in modules)
+    assert not [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.While | ast.Try | ast.Lambda)]
+    body = [node for node in function.body if not isinstance(node, ast.Expr | ast.ImportFrom)]
+    assert [type(node) for node in body] == [ast.With]
+    assert len([node for node in ast.walk(function) if isinstance(node, ast.stmt)]) <= 20
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_parameters_are_scalars_with_names_that_yaml_leaves_alone(step):
+    interface = compiled(step)["components"][f"comp-{step.replace('_', '-')}"]
+    parameters = interface["inputDefinitions"].get("parameters", {})
+    assert all(entry["parameterType"] in {"STRING", "NUMBER_INTEGER", "BOOLEAN"} for entry in parameters.values())
+    assert not {"y", "n", "yes", "no", "on", "off", "true", "false", "null"} & set(parameters)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_optional_parameter_has_a_real_default(step):
+    interface = compiled(step)["components"][f"comp-{step.replace('_', '-')}"]
+    for name, entry in interface["inputDefinitions"].get("parameters", {}).items():
+        assert not entry.get("isOptional") or "defaultValue" in entry, name
+
+
+def test_the_text_of_a_component_does_not_depend_on_the_process():
+    assert component_text(component("train")) == component_text(component("train"))

@@ -1,0 +1,126 @@
+"""What Kubeflow gets: the compiled pipelines."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from ostinato_pipelines.compile import QuotingDumper, Yaml12Loader, pipeline_text
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden"
+DOCUMENT = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text())
+PACKAGES = {"penguins": DOCUMENT, "universal": None}
+
+
+@pytest.fixture(scope="module", params=PACKAGES)
+def package(request):
+    return (GOLDEN / f"pipelines/{request.param}.yaml").read_text()
+
+
+def test_golden_files_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, GOLDEN / "regenerate.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_reader_of_yaml_1_2_sees_the_same_as_a_reader_of_yaml_1_1(package):
+    (document,) = yaml.load_all(package, Loader=Yaml12Loader)  # noqa: S506 (a loader of strings and numbers)
+    assert document == yaml.safe_load(package)
+    json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+
+
+def test_every_string_is_quoted(package):
+    bare = [
+        token.value
+        for token in yaml.scan(package)
+        if isinstance(token, yaml.ScalarToken) and token.plain and not re.fullmatch(r"true|false|null|-?[0-9.]+", token.value)
+    ]
+    assert bare == []
+
+
+def test_there_are_no_anchors(package):
+    assert not [t for t in yaml.scan(package) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)]
+
+
+def test_every_input_of_the_run_form_has_a_description_and_a_default(package):
+    inputs = yaml.safe_load(package)["root"]["inputDefinitions"]["parameters"]
+    assert set(inputs) == {
+        "dataset",
+        "config",
+        "overrides",
+        "seed",
+        "cpu",
+        "memory",
+        "accelerator_type",
+        "accelerator_count",
+    }
+    assert all(entry["description"].strip() and "defaultValue" in entry for entry in inputs.values())
+
+
+def test_every_step_but_the_first_is_cached(package):
+    tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
+    cached = {name: task["cachingOptions"].get("enableCache", False) for name, task in tasks.items()}
+    assert cached == {name: name != "resolve" for name in cached}
+    assert len(cached) == 6
+
+
+def test_what_a_cached_step_reads_is_in_its_key_as_a_parameter(package):
+    """KFP's key holds names of artifacts, not their content."""
+    tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
+    for name, task in tasks.items():
+        if name != "resolve":
+            assert {"digest", "fingerprint"} & set(task["inputs"]["parameters"]), name
+
+
+def test_a_learning_rate_is_no_part_of_the_key_of_preprocessing(package):
+    tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
+    for name in ("infer-schema", "preprocess"):
+        source = tasks[name]["inputs"]["parameters"]["config"]["taskOutputParameter"]
+        assert source == {"producerTask": "resolve", "outputParameterKey": "data_config"}
+        assert "fingerprint" not in tasks[name]["inputs"]["parameters"]
+
+
+def test_resources_are_inputs_of_training_only(package):
+    executors = yaml.safe_load(package)["deploymentSpec"]["executors"]
+    assert [name for name, executor in executors.items() if "resources" in executor["container"]] == ["exec-train"]
+
+
+def test_steps_come_one_after_another(package):
+    tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
+    order = ["resolve", "infer-schema", "preprocess", "train", "evaluate", "export"]
+    for before, after in zip(order, order[1:], strict=False):
+        assert before in tasks[after]["dependentTasks"]
+
+
+def test_a_package_is_small(package):
+    assert len(package.encode()) < 40_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.text() | st.sampled_from(["1e-3", "1e3", "0o17", "0x1F", "y", "No", "null", "~", "1_000", "1:30", ".inf", "="]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_a_string_stays_a_string_for_every_reader(value):
+    text = yaml.dump(value, Dumper=QuotingDumper, allow_unicode=True, width=120)
+    assert yaml.safe_load(text) == value
+    assert yaml.load(text, Loader=Yaml12Loader) == value  # noqa: S506 (a loader of strings and numbers)
+
+
+def test_a_number_in_exponent_form_survives_as_what_the_user_wrote():
+    document = {**DOCUMENT, "trainer": {"learning_rate": 1e-3}}
+    (package,) = yaml.load_all(pipeline_text(document), Loader=Yaml12Loader)  # noqa: S506 (see above)
+    config = package["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"]
+    assert yaml.safe_load(config)["trainer"] == {"learning_rate": 0.001}

@@ -1,0 +1,74 @@
+"""Makes the golden files anew, or with --check says which would change. `make golden`, then read the diff."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = Path(__file__).resolve().parent
+STEPS = ("resolve", "infer_schema", "preprocess", "train", "evaluate", "export")
+
+
+def component(step: str) -> str:
+    """The component of a step as YAML: its interface and its body."""
+    import importlib
+
+    from ostinato_pipelines.compile import component_text
+
+    return component_text(getattr(importlib.import_module(f"ostinato_components.{step}.component"), step))
+
+
+def specialized() -> str:
+    """The pipeline of the penguins example."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    text = (ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8")
+    return pipeline_text(yaml.safe_load(text), name="penguins")
+
+
+def universal() -> str:
+    """The pipeline whose run form asks for the config."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    return pipeline_text(None)
+
+
+def golden_files() -> dict[Path, Callable[[], str]]:
+    """Path -> what makes its text."""
+    files: dict[Path, Callable[[], str]] = {
+        GOLDEN / "pipelines/penguins.yaml": specialized,
+        GOLDEN / "pipelines/universal.yaml": universal,
+    }
+    for step in STEPS:
+        files[GOLDEN / f"components/{step}.yaml"] = lambda step=step: component(step)
+    return files
+
+
+def main() -> int:
+    """Writes the files; with --check writes nothing, and returns 1 where one differs."""
+    for name in ("OSTINATO_IMAGE_DATA", "OSTINATO_IMAGE_TRAIN"):
+        os.environ.pop(name, None)
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for path, make in golden_files().items():
+        text = make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path.relative_to(ROOT))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(f"{'differs' if check else 'wrote'}: {path}")
+    if check and stale:
+        print("If that is what you meant: make golden, and read the diff.")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
