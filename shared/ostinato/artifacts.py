@@ -1,6 +1,7 @@
 """What steps hand to each other: plain folders of Parquet, JSON and safetensors, described by small manifests.
 
-data folder    manifest.json · training_set_metadata.json · {training,validation,test}-00000.parquet …
+data folder    manifest.json · training_set_metadata.json · preprocessing_statistics.json
+               {training,validation,test}-00000.parquet …
 model folder   model_hyperparameters.json · training_set_metadata.json · model_weights.safetensors
                training_statistics.json · training_progress.json · manifest.json (the data it was trained on)
 bundle folder  a model folder and model.onnx · bundle.json
@@ -17,6 +18,7 @@ SPLIT_NAMES: tuple[SplitName, ...] = ("training", "validation", "test")
 
 MANIFEST = "manifest.json"
 METADATA = "training_set_metadata.json"
+PREPROCESSING_STATISTICS = "preprocessing_statistics.json"
 HYPERPARAMETERS = "model_hyperparameters.json"
 WEIGHTS = "model_weights.safetensors"
 TRAINING_STATISTICS = "training_statistics.json"

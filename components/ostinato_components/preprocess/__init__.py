@@ -1,0 +1,3 @@
+from ostinato_components.preprocess.preprocessing import run
+
+__all__ = ["run"]

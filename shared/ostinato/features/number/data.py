@@ -215,7 +215,7 @@ class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
                     raise DataError(
                         Problem(
                             self.spec.name,
-                            f"normalization log1p needs numbers above -1; the least of the training rows is {minimum:g}",
+                            f"log1p needs numbers above -1; the least of the training rows is {minimum:g}",
                             hint="choose zscore, minmax or iq",
                         )
                     )

@@ -1,0 +1,204 @@
+"""The source's rows as canonical columns: read in batches, sampled, parsed, unusable rows left out. N rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from ostinato.batches import Source
+from ostinato.column import Column, Unparsable, column_of
+from ostinato.config import Config
+from ostinato.errors import DataError, Problem, listing
+from ostinato.features.spec import FeatureSpec, InputSpec
+from ostinato.split.data import DatetimeSplit, Split
+from ostinato_components.preprocess.sampling import Sampling
+
+_MOST_ROWS = 65_536
+_FEW_ROWS = 16_384
+_MANY_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature and its column."""
+
+    name: str
+    source: str
+    column: Column[Any, Any]
+    is_output: bool
+    tied: str | None
+
+    @classmethod
+    def of(cls, spec: FeatureSpec) -> Feature:
+        """The feature that the spec describes."""
+        tied = spec.tied if isinstance(spec, InputSpec) else None
+        return cls(spec.name, spec.source, column_of(spec), not isinstance(spec, InputSpec), tied)
+
+
+def features_of(config: Config) -> tuple[Feature, ...]:
+    """Inputs, then outputs."""
+    return tuple(Feature.of(spec) for spec in (*config.input_features, *config.output_features))
+
+
+@dataclass
+class Findings:
+    """What was found in the rows that were read."""
+
+    read: int = 0
+    """Rows read."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Rows left out, by reason."""
+    unparsable: dict[str, Unparsable] = field(default_factory=dict)
+    """By feature."""
+    present: Counter[str] = field(default_factory=Counter)
+    """By feature, values that are not missing, the unparsable ones included."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows: [N] canonical by feature, and [N] what the split reads."""
+
+    columns: tuple[pa.Array, ...]
+    by: pa.Array | None
+    length: int
+
+
+def read_rows(
+    source: Source,
+    features: Sequence[Feature],
+    split: Split,
+    sampled: Sampling | None,
+    findings: Findings,
+    pool: Executor,
+) -> Iterator[Rows]:
+    """Batches of at most 65,536 rows, in the order of the source; fills `findings` as it goes."""
+    names, types = _columns(features, split)
+    for table in _coalesced(source.batches(names, types)):
+        start, findings.read = findings.read, findings.read + table.num_rows
+        if sampled is not None:
+            kept = sampled.keep(start, table.num_rows)
+            findings.dropped["not in the sample"] += int((~kept).sum())
+            table = table.filter(pa.array(kept))
+        columns = pool.map(lambda feature: feature.column.parse(table.column(feature.source)), features)
+        arrays = []
+        for feature, (array, unparsable) in zip(features, columns, strict=True):
+            findings.present[feature.name] += len(array) - array.null_count + unparsable.count
+            findings.unparsable[feature.name] = findings.unparsable.get(feature.name, Unparsable()) + unparsable
+            arrays.append(array)
+        by = table.column(split.column) if split.column else None
+        if isinstance(split, DatetimeSplit):
+            assert by is not None, "datetime reads a column"
+            by = split.times(by)
+        yield from _usable(Rows(tuple(arrays), by, table.num_rows), features, split, findings)
+
+
+def _columns(features: Sequence[Feature], split: Split) -> tuple[list[str], dict[str, pa.DataType]]:
+    """The columns to read, and the type that text should become where all who read a column want the same."""
+    wanted: dict[str, list[pa.DataType | None]] = {}
+    for feature in features:
+        wanted.setdefault(feature.source, []).append(feature.column.arrow_type)
+    if split.column:
+        wanted.setdefault(split.column, []).append(split.column_type)
+    types = {}
+    for name, kinds in wanted.items():
+        first = kinds[0]
+        if all(kind == first for kind in kinds):
+            if first is not None:
+                types[name] = first
+        else:
+            types[name] = pa.string()
+    return list(wanted), types
+
+
+def _coalesced(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of one chunk a column, neither tiny nor large; only the last one may be small."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if waiting and waiting[0].schema != batch.schema:
+            yield _one_chunk(waiting)
+            waiting, rows, size = [], 0, 0
+        for start in range(0, batch.num_rows, _MOST_ROWS):
+            part = batch.slice(start, _MOST_ROWS)
+            if rows + part.num_rows > _MOST_ROWS:
+                yield _one_chunk(waiting)
+                waiting, rows, size = [], 0, 0
+            waiting.append(part)
+            rows += part.num_rows
+            size += part.nbytes
+            if rows >= _FEW_ROWS or size >= _MANY_BYTES:
+                yield _one_chunk(waiting)
+                waiting, rows, size = [], 0, 0
+    if waiting:
+        yield _one_chunk(waiting)
+
+
+def _one_chunk(batches: list[pa.RecordBatch]) -> pa.Table:
+    table = pa.Table.from_batches(batches)
+    if len(batches) == 1:
+        return table
+    if any(pt.is_dictionary(column.type) for column in table.schema):
+        table = table.unify_dictionaries()
+    return table.combine_chunks()
+
+
+def _usable(rows: Rows, features: Sequence[Feature], split: Split, findings: Findings) -> Iterator[Rows]:
+    """The rows that no feature's strategy leaves out; each row left out is counted once."""
+    keep = np.ones(rows.length, bool)
+    for feature, column in zip(features, rows.columns, strict=True):
+        drop = feature.column.drops(column, None)
+        if drop is not None:
+            kind = "target" if feature.is_output else "value"
+            findings.dropped[f"missing {kind} in {feature.name}"] += int((drop & keep).sum())
+            keep &= ~drop
+    if isinstance(split, DatetimeSplit) and rows.by is not None and rows.by.null_count:
+        timeless = rows.by.is_null().to_numpy(zero_copy_only=False)
+        findings.dropped[f"missing time in {split.column}"] += int((timeless & keep).sum())
+        keep &= ~timeless
+    if keep.all():
+        if rows.length:
+            yield rows
+    elif keep.any():
+        mask = pa.array(keep)
+        by = rows.by.filter(mask) if rows.by is not None else None
+        yield Rows(tuple(column.filter(mask) for column in rows.columns), by, int(keep.sum()))
+
+
+def check_unparsable(features: Sequence[Feature], config: Config, findings: Findings) -> list[str]:
+    """Warnings of values that could not be read.
+
+    Raises:
+        DataError: in some column they are more than `max_unparsable` allows.
+    """
+    problems, warnings = [], []
+    limits = {
+        spec.name: spec.preprocessing.max_unparsable
+        for spec in (*config.input_features, *config.output_features)
+        if spec.type == "number"
+    }
+    for feature in features:
+        found = findings.unparsable.get(feature.name, Unparsable())
+        present, samples = findings.present[feature.name], listing(map(repr, found.samples))
+        if found.count > limits.get(feature.name, 1.0) * present:
+            problems.append(
+                Problem(
+                    feature.name,
+                    f"{found.count:,} of {present:,} values are no numbers: {samples}",
+                    f"at most {limits[feature.name]:.1%} (max_unparsable)",
+                    "is it of type category or text?",
+                )
+            )
+        elif found.count:
+            warnings.append(f"{feature.name}: {found.count:,} values are no numbers and count as missing: {samples}")
+        if found.infinite:
+            warnings.append(f"{feature.name}: {found.infinite:,} values are infinite and count as missing")
+    if problems:
+        raise DataError(problems)
+    return warnings
