@@ -5,10 +5,10 @@ A new feature type is one folder below `features/` and its line among the import
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import MinLen
-from pydantic import Strict
+from pydantic import Strict, model_validator
 
 from ostinato.combiners.concat.spec import ConcatSpec
 from ostinato.combiners.ft_transformer import spec as _ft_transformer  # registers itself
@@ -23,7 +23,7 @@ from ostinato.features.number import spec as _number  # registers itself
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec
 from ostinato.features.text import spec as _text  # registers itself
 from ostinato.registry import OneOf
-from ostinato.spec import Pending, PendingNull, Positive, PositiveInt, Probability, Spec
+from ostinato.spec import Later, Pending, PendingNull, Positive, PositiveInt, Probability, Spec, clash
 from ostinato.split.spec import SPLITS, RandomSplitSpec, SplitSpec
 from ostinato.trainer.spec import TrainerSpec
 
@@ -44,16 +44,35 @@ class GlobalPreprocessingSpec(Spec):
     global_max_sequence_length: PendingNull = None
     """Length of input and target together (large language models)."""
 
+    @model_validator(mode="after")
+    def _one_way_each(self) -> GlobalPreprocessingSpec:
+        if self.sample_size is not None and self.sample_ratio < 1:
+            raise clash("sample_size", "'sample_size' and 'sample_ratio' both say how many rows", "one of them")
+        if self.oversample_minority is not None and self.undersample_majority is not None:
+            message = "'undersample_majority' and 'oversample_minority' both balance the classes"
+            raise clash("undersample_majority", message, "one of them")
+        return self
+
 
 class BackendSpec(Spec):
     """Where the work is done."""
 
-    type: Literal["local"] = "local"
+    later: ClassVar[frozenset[str]] = frozenset({
+        "cache_dir", "cache_format", "cache_credentials", "credentials", "processor", "trainer", "loader",
+        "preprocessor_kwargs",
+    })  # fmt: skip
+
+    type: Annotated[Literal["local"], Later(frozenset({"ray", "dask", "horovod"}))] = "local"
     """Only `local` in this version: the machine that runs the step."""
 
 
 class Config(Spec):
     """What `config.yaml` says, with every default filled in."""
+
+    later: ClassVar[frozenset[str]] = frozenset({
+        "base_model", "prompt", "generation", "adapter", "adapters", "quantization", "model_parameters",
+        "trust_remote_code", "is_multimodal",
+    })  # fmt: skip
 
     model_type: Annotated[Literal["ecd", "llm"], Pending("ecd")] = "ecd"
     """Kind of model: encoders, combiner, decoders."""
@@ -69,11 +88,17 @@ class Config(Spec):
     """How the model is trained."""
     defaults: dict[str, Any] = {}
     """Parameters for all features of a type; a feature's own win."""
-    preset: Literal["ludwig"] | None = None
+    preset: (
+        Annotated[
+            Literal["ludwig"],
+            Later(frozenset({"medium_quality", "high_quality", "best_quality", "tabular_realmlp"})),
+        ]
+        | None
+    ) = None
     """Named set of defaults; `ludwig` for those of Ludwig 0.17."""
     hyperopt: PendingNull = None
     """Search over parameters."""
     backend: BackendSpec = BackendSpec()
     """Where the work is done."""
     ludwig_version: str | None = None
-    """Version of Ludwig that the config was written for; decides on upgrades."""
+    """Version of Ludwig that the config was written for; older forms are understood whatever it says."""

@@ -76,6 +76,8 @@ class OneOf:
                 {"names": sorted(known), "found": value},
             )
         name = value.get("type", self.default)
+        if not isinstance(name, str):
+            raise PydanticCustomError("one_of_type", "the key 'type' must be a text", {"found": name})
         if name in known:
             return known[name].model_validate({**value, "type": name})
         pending = name in self.registry.pending.get(self.group, ())
@@ -96,6 +98,12 @@ class OneOf:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         specs = self.registry.specs.get(self.group, {})
         return {"anyOf": [handler(spec.__pydantic_core_schema__) for _, spec in sorted(specs.items())]}
+
+
+def one_of(spec: type[Spec], key: str) -> OneOf | None:
+    """The choice that a field of a spec stands for, if it is one."""
+    field_info = spec.model_fields.get(key)
+    return next((item for item in field_info.metadata if isinstance(item, OneOf)), None) if field_info else None
 
 
 def implements(spec: type[Spec], role: str = "nn") -> Callable[[AnyClass], AnyClass]:

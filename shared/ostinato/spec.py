@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, Strict
@@ -22,6 +22,16 @@ class Spec(BaseModel):
     """A part of the config. A string under a field is its help text and goes into the JSON schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the language that are not implemented yet: an error says so, instead of "unknown key"."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """Marks a field some of whose values in the language are not implemented yet: an error says so."""
+
+    values: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,12 @@ class Pending:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "description": "Not implemented yet.", "const": self.only}
+
+
+def clash(key: str, message: str, allowed: str = "", hint: str = "") -> PydanticCustomError:
+    """What a validator raises where the value of a key does not go with another's."""
+    context = {"field": key, "error": message, "allowed": allowed, "hint": hint}
+    return PydanticCustomError("clash", "{error}", context)
 
 
 PendingFalse = Annotated[bool, Pending(False)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Strict, model_validator
 
 from ostinato.registry import Registry
-from ostinato.spec import Name, Probability, Spec
+from ostinato.spec import Name, Probability, Spec, clash
 
 SPLITS = Registry("split")
 Probabilities = Annotated[tuple[Probability, Probability, Probability], Strict(False)]
@@ -29,9 +29,10 @@ class ProportionalSplitSpec(SplitSpec):
     @model_validator(mode="after")
     def _sum_is_one(self) -> ProportionalSplitSpec:
         if abs(sum(self.probabilities) - 1) > 1e-6:
-            raise ValueError(f"probabilities must sum to 1; these sum to {sum(self.probabilities):g}")
+            message = f"the shares of training, validation and test rows sum to {sum(self.probabilities):g}"
+            raise clash("probabilities", message, "shares that sum to 1")
         if self.probabilities[0] == 0:
-            raise ValueError("the share of training rows must be above 0")
+            raise clash("probabilities", "the share of training rows is 0", "a first share above 0")
         return self
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import Strict
+from pydantic import Strict, model_validator
 
 from ostinato.registry import OneOf, Registry
 from ostinato.spec import (
     Betas,
+    Later,
     NonNegative,
     NonNegativeInt,
     Pending,
@@ -19,6 +21,7 @@ from ostinato.spec import (
     PositiveInt,
     Probability,
     Spec,
+    clash,
 )
 
 OPTIMIZERS = Registry("optimizer", pending={"": frozenset({
@@ -62,6 +65,12 @@ class SGDSpec(WeightDecaySpec):
     """Dampening of the momentum."""
     nesterov: bool = False
     """Nesterov momentum; needs momentum above 0 and no dampening."""
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> SGDSpec:
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise clash("nesterov", "'nesterov' needs a momentum above 0 and a dampening of 0")
+        return self
 
 
 @OPTIMIZERS.register("lbfgs")
@@ -291,12 +300,29 @@ class SchedulerSpec(Spec):
     wsd_decay_fraction: Probability = 0.1
     """Fraction of the steps in which `wsd` falls."""
 
+    @model_validator(mode="after")
+    def _fractions_fit(self) -> SchedulerSpec:
+        total = self.wsd_warmup_fraction + self.wsd_stable_fraction + self.wsd_decay_fraction
+        if self.decay == "wsd" and total > 1 + 1e-6:
+            message = f"wsd_warmup_fraction, wsd_stable_fraction and wsd_decay_fraction sum to {total:g}"
+            raise clash("decay", message, "a sum of at most 1")
+        if self.warmup_evaluations and self.warmup_fraction:
+            message = "'warmup_fraction' and 'warmup_evaluations' both say how long the rate rises"
+            raise clash("warmup_fraction", message, "one of them")
+        return self
+
 
 Auto = Literal["auto"]
 
 
 class TrainerSpec(Spec):
     """How the model is trained."""
+
+    later: ClassVar[frozenset[str]] = frozenset({
+        "type", "base_learning_rate", "packing", "packing_max_sequences_per_pack", "dpo_beta", "dpo_loss_type",
+        "dpo_label_smoothing", "rejected_column", "kto_beta", "orpo_beta", "grpo_beta", "grpo_epsilon",
+        "grpo_num_generations",
+    })  # fmt: skip
 
     validation_field: str | None = None
     """Output whose metric decides on the best model, or `combined`, the summed loss of all; null for `combined`, or for
@@ -311,7 +337,7 @@ class TrainerSpec(Spec):
     """Profiles training."""
     profiler: PendingNull = None
     """Schedule of the profiler."""
-    learning_rate: Positive = 0.001
+    learning_rate: Annotated[Positive, Later(frozenset({"auto"}))] = 0.001
     """Size of a step."""
     learning_rate_scheduler: SchedulerSpec = SchedulerSpec()
     """How the learning rate changes."""
@@ -395,3 +421,30 @@ class TrainerSpec(Spec):
     """Averages the weights of the best checkpoints."""
     model_soup_top_k: Annotated[int, Pending(5)] = 5
     """Checkpoints that are averaged."""
+
+    @model_validator(mode="after")
+    def _evaluations_are_said_once(self) -> TrainerSpec:
+        if self.checkpoints_per_epoch and self.steps_per_checkpoint:
+            message = "'steps_per_checkpoint' and 'checkpoints_per_epoch' both say when to evaluate"
+            raise clash("steps_per_checkpoint", message, "one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _batches_add_up(self) -> TrainerSpec:
+        whole, part, steps = self.effective_batch_size, self.batch_size, self.gradient_accumulation_steps
+        if isinstance(whole, int) and isinstance(part, int) and isinstance(steps, int) and whole != part * steps:
+            message = f"is {whole}, but batch_size x gradient_accumulation_steps is {part * steps}"
+            raise clash("effective_batch_size", message, f"{part * steps}, or auto")
+        known = part if isinstance(part, int) else steps
+        if isinstance(whole, int) and isinstance(known, int) and whole % known:
+            name = "batch_size" if isinstance(part, int) else "gradient_accumulation_steps"
+            raise clash("effective_batch_size", f"{whole} is no multiple of {name}, which is {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_a_pattern(self) -> TrainerSpec:
+        try:
+            re.compile(self.layers_to_freeze_regex or "")
+        except re.error as error:
+            raise clash("layers_to_freeze_regex", f"is no regular expression: {error}") from error
+        return self

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from ostinato.blocks.spec import Activation
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
-from ostinato.spec import PositiveInt, Probability
+from ostinato.spec import PositiveInt, Probability, clash
 
 
 @COMBINERS.register("ft_transformer")
@@ -31,3 +33,10 @@ class FTTransformerSpec(CombinerSpec):
     """Activation of the fully connected layers."""
     fc_residual: bool = False
     """Adds the input of a fully connected layer to its output where the sizes agree."""
+
+    @model_validator(mode="after")
+    def _heads_share_a_token(self) -> FTTransformerSpec:
+        if self.hidden_size % self.num_heads:
+            message = f"{self.hidden_size} is no multiple of num_heads, which is {self.num_heads}"
+            raise clash("hidden_size", message, f"a multiple of {self.num_heads}")
+        return self

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from pydantic import Strict
+from pydantic import AfterValidator, Strict
+from pydantic_core import PydanticCustomError
 
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
 from ostinato.spec import PositiveInt
 
-BinEdges = Annotated[tuple[float, ...], Strict(False), MinLen(2)]
+
+def ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """The edges, if each is above the one before."""
+    if any(low >= high for low, high in pairwise(edges)):
+        raise PydanticCustomError("value_error", "edges must ascend")
+    return edges
+
+
+BinEdges = Annotated[tuple[float, ...], Strict(False), MinLen(2), AfterValidator(ascending)]
 
 
 @ENCODERS.register("ple", "number")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Strict
+from pydantic import Strict, model_validator
 
 from ostinato.decoders.spec import DECODERS, DecoderSpec, RegressorSpec
 from ostinato.encoders.dense.spec import PassthroughSpec
@@ -12,7 +12,7 @@ from ostinato.encoders.spec import ENCODERS, EncoderSpec
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec, PreprocessingSpec
 from ostinato.losses.spec import LOSSES, LossSpec, MeanSquaredErrorSpec
 from ostinato.registry import OneOf
-from ostinato.spec import Positive, Probability
+from ostinato.spec import Positive, Probability, clash
 
 Fill = Literal["fill_with_const", "fill_with_mode", "fill_with_mean", "bfill", "ffill", "drop_row"]
 Normalization = Literal["zscore", "minmax", "log1p", "iq"]
@@ -73,3 +73,9 @@ class NumberOutputSpec(OutputSpec):
     """What training makes small, on the normalized scale."""
     clip: Annotated[tuple[float, float], Strict(False)] | None = None
     """Least and largest prediction, in the column's own units."""
+
+    @model_validator(mode="after")
+    def _least_is_below_largest(self) -> NumberOutputSpec:
+        if self.clip is not None and self.clip[0] >= self.clip[1]:
+            raise clash("clip", f"{self.clip[0]:g} is not below {self.clip[1]:g}", "the least, then the largest")
+        return self

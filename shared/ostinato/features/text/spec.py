@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from ostinato.encoders.sequence.spec import ParallelCNNSpec
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
 from ostinato.features.spec import INPUTS, InputSpec, PreprocessingSpec
 from ostinato.registry import OneOf
-from ostinato.spec import Pending, PendingFalse, PendingNull, PositiveInt
+from ostinato.spec import Later, Pending, PendingFalse, PendingNull, PositiveInt
 
 Fill = Literal["fill_with_const", "fill_with_mode", "bfill", "ffill", "drop_row"]
+_LANGUAGES = (
+    "english", "italian", "spanish", "german", "french", "portuguese", "dutch", "greek", "norwegian", "lithuanian",
+    "danish", "polish", "romanian", "japanese", "chinese", "multi",
+)  # fmt: skip
+_FUNCTIONS = (
+    "tokenize", "tokenize_filter", "tokenize_remove_stopwords", "lemmatize", "lemmatize_filter",
+    "lemmatize_remove_stopwords",
+)  # fmt: skip
+_LATER = {"sentencepiece", "clip", "gpt2bpe", "bert", "hf_tokenizer", "ngram"}
+LATER_TOKENIZERS = Later(frozenset(_LATER | {f"{each}_{function}" for each in _LANGUAGES for function in _FUNCTIONS}))
 Tokenizer = Literal["space", "space_punct", "characters", "underscore", "comma", "untokenized", "stripped"]
 
 
@@ -21,7 +31,7 @@ class TextPreprocessingSpec(PreprocessingSpec):
     """What becomes of a missing value."""
     fill_value: str = "<UNK>"
     """Text that `fill_with_const` puts in."""
-    tokenizer: Tokenizer = "space_punct"
+    tokenizer: Annotated[Tokenizer, LATER_TOKENIZERS] = "space_punct"
     """How a text is cut into symbols."""
     lowercase: bool = False
     """Whether upper and lower case are the same."""
@@ -54,6 +64,8 @@ class TextPreprocessingSpec(PreprocessingSpec):
 @INPUTS.register("text")
 class TextInputSpec(InputSpec):
     """A text."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
     type: Literal["text"] = "text"
     """Type of the feature."""
