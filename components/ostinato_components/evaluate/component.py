@@ -16,7 +16,7 @@ def evaluate(
     predictions: dsl.Output[dsl.Dataset],
     split: str = "test",
     fingerprint: str = "",
-):
+) -> None:
     """Measures the model on rows it has not seen, and draws a report.
 
     Args:
@@ -40,7 +40,7 @@ def evaluate(
         result = run(
             model.path,
             data.path,
-            split=split,
+            split=split,  # type: ignore[arg-type]
             report_path=report.path,
             metrics_path=statistics.path,
             predictions_path=predictions.path,

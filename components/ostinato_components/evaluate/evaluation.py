@@ -1,0 +1,174 @@
+"""The step `evaluate`: a model over rows with targets. N rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ostinato import storage
+from ostinato.artifacts import SplitName
+from ostinato.column import Fitted, OutputColumn
+from ostinato.dataset import DataFolder
+from ostinato.errors import DataError, Problem
+from ostinato.metrics.data import compute
+from ostinato.metrics.spec import COMBINED, LOSS, UNKNOWN_TARGETS
+from ostinato.predictor import BATCH_SIZE, Predictor, TorchNetwork
+from ostinato_components.evaluate.result import EvaluationResult, OutputResult
+
+PREDICTION_ROWS = 65_536
+"""Rows of a row group of `predictions.parquet`."""
+
+Columns = Mapping[str, np.ndarray]
+
+
+def run(
+    model_folder: str,
+    data_folder: str,
+    *,
+    split: SplitName = "test",
+    report_path: str | None = None,
+    metrics_path: str | None = None,
+    predictions_path: str | None = None,
+    batch_size: int = BATCH_SIZE,
+    seed: int = 42,
+) -> EvaluationResult:
+    """Evaluates a model on a split of preprocessed data; writes what it is given a path for.
+
+    Args:
+        model_folder: that the train step wrote, or a bundle.
+        data_folder: that the preprocess step wrote.
+        split: which rows.
+        report_path: HTML, one file.
+        metrics_path: JSON as Ludwig's `test_statistics.json`.
+        predictions_path: Parquet, columns as Ludwig names them.
+        batch_size: rows that go through the network at once.
+        seed: of the rows and orders of the feature importance.
+
+    Raises:
+        DataError: the split has no rows.
+    """
+    predictor = Predictor.load(model_folder)
+    data = DataFolder(data_folder)
+    if data.manifest.rows(split) == 0:
+        filled = [name for name, shards in data.manifest.splits.items() if sum(shard.rows for shard in shards)]
+        raise DataError(
+            Problem(data_folder, f"has no rows in the split '{split}'", "a split with rows: " + ", ".join(filled))
+        )
+    names = [*predictor.inputs, *predictor.outputs]
+    rows = data.read(split, names)
+    training = data.read("training", list(predictor.outputs))
+    inputs = {name: rows[name] for name in predictor.inputs}
+    scores, losses = score(predictor, inputs, rows, batch_size)
+    warnings = [] if split != "training" else ["these rows were trained on: metrics look better than they are"]
+    result = measure(predictor, split, scores, rows, losses, training, warnings)
+    if metrics_path:
+        write_statistics(result, metrics_path)
+    if predictions_path:
+        write_predictions(result, predictions_path)
+    if report_path:
+        from ostinato_components.evaluate.report import render_report
+
+        html = render_report(result, inputs, model_folder, data.manifest, seed=seed)
+        storage.write_bytes_atomic(report_path, html.encode())
+    return result
+
+
+def score(
+    predictor: Predictor, inputs: Columns, targets: Columns, batch_size: int = BATCH_SIZE
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Scores of each output over all rows, and its loss, with the sum as `combined` (none from an ONNX network)."""
+    num_rows = len(next(iter(inputs.values())))
+    batches = [
+        {name: column[start : start + batch_size] for name, column in inputs.items()}
+        for start in range(0, num_rows, batch_size)
+    ]
+    network = predictor.network
+    if not isinstance(network, TorchNetwork):
+        found = [network.scores(batch) for batch in batches]
+        return {name: np.concatenate([part[name] for part in found]) for name in predictor.outputs}, {}
+    import torch
+
+    with torch.inference_mode():
+        parts = [network.logits(batch) for batch in batches]
+        logits = {name: torch.cat([part[name] for part in parts]) for name in predictor.outputs}
+        wanted = {name: torch.tensor(targets[name], device=network.device) for name in predictor.outputs}
+        losses = network.model.losses(logits, wanted)
+        total = network.model.total_loss(losses)
+        scores = {name: value.float().cpu().numpy() for name, value in network.model.scores(logits).items()}
+    return scores, {name: float(loss) for name, loss in losses.items()} | {COMBINED: float(total)}
+
+
+def measure(
+    predictor: Predictor,
+    split: str,
+    scores: Columns,
+    targets: Columns,
+    losses: Mapping[str, float],
+    training: Columns | None,
+    warnings: Sequence[str] = (),
+) -> EvaluationResult:
+    """Metrics of scores [N] or [N, K] against encoded targets [N]; `training` are targets for the trivial baseline."""
+    found = list(warnings)
+    outputs: dict[str, OutputResult] = {}
+    for spec in predictor.config.output_features:
+        name = spec.name
+        fitted = predictor.fitted[name]
+        shape = predictor.outputs[name].shape(fitted)
+        metrics = compute(spec, scores[name], targets[name], fitted, loss=losses.get(name))
+        baseline: dict[str, float] = {}
+        if training is not None:
+            trivial = trivial_scores(predictor.outputs[name], fitted, training[name], len(targets[name]))
+            baseline = compute(spec, trivial, targets[name], fitted)
+        if metrics.get(UNKNOWN_TARGETS):
+            count = int(metrics[UNKNOWN_TARGETS])
+            found.append(
+                f"{name}: {count:,} of {len(targets[name]):,} rows have a target that no training row had; "
+                "each counts as wrong"
+            )
+        if not np.isfinite(scores[name]).all():
+            found.append(f"{name}: some predictions are not finite, so that no metric is defined")
+        outputs[name] = OutputResult(spec, fitted, shape, scores[name], targets[name], metrics, baseline)
+        verdict = outputs[name].verdict
+        if verdict is not None and verdict.level == "bad":
+            found.append(f"{name}: {verdict.text[0].lower()}{verdict.text[1:]}")
+    combined = {LOSS: losses[COMBINED]} if np.isfinite(losses.get(COMBINED, np.nan)) else {}
+    num_rows = len(next(iter(targets.values())))
+    return EvaluationResult(split, num_rows, outputs, combined, predictor, tuple(found))
+
+
+def trivial_scores(column: OutputColumn[Any, Any], fitted: Fitted, training: np.ndarray, num_rows: int) -> np.ndarray:
+    """The mean of the encoded training targets, or the shares of their classes, for every row: [N] or [N, K]."""
+    shape = column.shape(fitted)
+    if shape.kind == "number":
+        # In the column's own units: on a logarithmic scale the mean of the logarithms is another number.
+        mean = pc.mean(column.decode(training, fitted)).cast(pa.float64())
+        return np.repeat(column.encode(pa.array([mean.as_py()], column.arrow_type), fitted), num_rows)
+    known = training[training >= 0].astype(np.int64)
+    shares = (np.bincount(known, minlength=len(shape.classes)) / max(len(known), 1)).astype(np.float32)
+    if shape.kind == "binary":
+        return np.full(num_rows, shares[1])
+    return np.broadcast_to(shares, (num_rows, len(shares)))
+
+
+def write_statistics(result: EvaluationResult, path: str) -> None:
+    """`test_statistics.json`."""
+    text = json.dumps(result.statistics, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    storage.write_bytes_atomic(path, text.encode())
+
+
+def write_predictions(result: EvaluationResult, path: str) -> None:
+    """`predictions.parquet`, some rows at a time."""
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    schema = result.predictor.predictions(result.scores(slice(0, 0))).schema
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for start in range(0, result.rows, PREDICTION_ROWS):
+            part = result.predictor.predictions(result.scores(slice(start, start + PREDICTION_ROWS)))
+            writer.write_table(part.cast(schema))
+    storage.write_bytes_atomic(path, sink.getvalue().to_pybytes())

@@ -1,0 +1,299 @@
+"""What the report says of one output. N rows, K classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from markupsafe import Markup
+
+from ostinato.features.binary.spec import BinaryOutputSpec
+from ostinato.metrics.spec import METRICS
+from ostinato.predictor import Predictor
+from ostinato_components.evaluate.charts import horizontal_bars, percent, short
+from ostinato_components.evaluate.curves import best_f1_threshold, operating_points
+from ostinato_components.evaluate.drawing import Figure, class_figures, number_figures
+from ostinato_components.evaluate.importance import Importances
+from ostinato_components.evaluate.result import OutputResult
+from ostinato_components.evaluate.verdict import Verdict
+
+MAX_FEATURES = 25
+MAX_CLASSES = 50
+NUM_EXAMPLES = 12
+MAX_EXAMPLE_INPUTS = 8
+_HEADLINES = {
+    "number": ("r2", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
+    "binary": ("roc_auc", "accuracy", "f1", "log_loss"),
+    "category": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
+}
+_TITLES = {"r2": "R²", "roc_auc": "ROC AUC", "f1": "F1"}
+
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table."""
+
+    cells: Sequence[str]
+    here: bool = False
+    """Whether it is marked."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A metric in large letters."""
+
+    name: str
+    value: str
+    beside: str
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """Rows of one actual class with one predicted class."""
+
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """Rows of one actual class."""
+
+    label: str
+    cells: list[MatrixCell]
+    total: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The confusion matrix."""
+
+    labels: Sequence[str]
+    rows: list[MatrixRow]
+
+
+@dataclass(frozen=True)
+class ImportanceChart:
+    """The importance of the inputs for the output."""
+
+    metric: str
+    chart: Markup
+    note: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of the data that are worth a look."""
+
+    title: str
+    columns: list[str]
+    rows: list[Row]
+    numeric: list[int]
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """All of an output."""
+
+    name: str
+    type: str
+    verdict: Verdict | None
+    tiles: list[Tile]
+    figures: list[Figure]
+    metrics: list[Row]
+    trivial: str
+    importance: ImportanceChart | None
+    worst: Examples | None
+    matrix: Matrix | None = None
+    thresholds: list[Row] = field(default_factory=list)
+    positive: str = ""
+    classes: list[Row] = field(default_factory=list)
+    classes_note: str = ""
+
+
+def output_section(
+    output: OutputResult, predictor: Predictor, inputs: Columns, importances: Importances, metric: str
+) -> Section:
+    """The output's part of the report; `inputs` are the encoded inputs of the same rows."""
+    shared = {
+        "name": output.spec.name,
+        "type": output.spec.type,
+        "verdict": output.verdict,
+        "tiles": _tiles(output),
+        "metrics": _metrics(output),
+        "importance": _importance(output.spec.name, importances, metric),
+    }
+    if not output.classes:
+        actual, predicted = (_units(output, predictor, values) for values in (output.targets, output.scores))
+        return Section(
+            **shared,
+            figures=number_figures(predicted, actual, output.spec.name),
+            trivial="the mean of the training rows",
+            worst=_largest_errors(output, predictor, inputs, predicted, actual),
+        )
+    return Section(
+        **shared,
+        figures=class_figures(output) if output.is_known.any() else [],
+        trivial="the shares of the classes among the training rows",
+        worst=_surest_mistakes(output, predictor, inputs),
+        matrix=_matrix(output),
+        thresholds=_thresholds(output),
+        positive=output.classes[1] if output.positive else "",
+        classes=_classes(output),
+        classes_note=f"The {MAX_CLASSES} most frequent of {len(output.classes):,} classes."
+        if len(output.classes) > MAX_CLASSES
+        else "",
+    )
+
+
+def _tiles(output: OutputResult) -> list[Tile]:
+    return [
+        Tile(
+            _TITLES.get(name, name.replace("_", " ")),
+            short(output.metrics[name]),
+            f"trivial {short(output.baseline[name])}" if name in output.baseline else "",
+        )
+        for name in _HEADLINES[output.spec.type]
+        if name in output.metrics
+    ]
+
+
+def _metrics(output: OutputResult) -> list[Row]:
+    known = METRICS[output.spec.type]
+    return [
+        Row(
+            (
+                name,
+                f"{value:.6g}",
+                f"{output.baseline[name]:.6g}" if name in output.baseline else "",
+                known[name].meaning if name in known else "",
+            )
+        )
+        for name, value in output.metrics.items()
+    ]
+
+
+def _importance(name: str, importances: Importances, metric: str) -> ImportanceChart | None:
+    found = importances.by_output.get(name, ())
+    if not found:
+        return None
+    shown = found[:MAX_FEATURES]
+    chart = horizontal_bars(
+        [importance.feature for importance in shown],
+        [importance.drop for importance in shown],
+        [importance.deviation for importance in shown],
+    )
+    note = f"On {importances.rows:,} rows; the line is one standard deviation over shuffles."
+    note += " An input that another one can stand in for looks less important than it is."
+    if len(found) > len(shown):
+        note += f" {len(found) - len(shown):,} less important inputs are not shown."
+    if importances.left_out:
+        note += f" There was no time to measure {len(importances.left_out):,} inputs."
+    return ImportanceChart(_TITLES.get(metric, metric.replace("_", " ")), chart, note)
+
+
+def _matrix(output: OutputResult) -> Matrix:
+    labels, counts = output.counts.matrix()
+    rows = []
+    for label, line in zip(labels, counts, strict=True):
+        total = int(line.sum())
+        rows.append(MatrixRow(label, [MatrixCell(int(count), int(count) / max(total, 1)) for count in line], total))
+    return Matrix(labels, rows)
+
+
+def _thresholds(output: OutputResult) -> list[Row]:
+    """Every tenth, the config's own threshold and the one with the highest F1."""
+    if output.positive is None or output.roc is None or not isinstance(output.spec, BinaryOutputSpec):
+        return []
+    own, best = output.spec.threshold, best_f1_threshold(*output.positive)
+    values = sorted({round(0.1 * step, 1) for step in range(1, 10)} | {own, best})
+    notes = {own: "the config's", best: "highest F1"} if own != best else {own: "the config's, and highest F1"}
+    return [
+        Row(
+            (
+                f"{point.threshold:.3g}",
+                "–" if point.precision is None else f"{point.precision:.3f}",
+                f"{point.recall:.3f}",
+                f"{point.f1:.3f}",
+                f"{point.specificity:.3f}",
+                f"{point.accuracy:.3f}",
+                percent(point.share),
+                notes.get(point.threshold, ""),
+            ),
+            here=point.threshold == own,
+        )
+        for point in operating_points(*output.positive, values)
+    ]
+
+
+def _classes(output: OutputResult) -> list[Row]:
+    found = list(output.counts.per_class().items())[:MAX_CLASSES]
+    return [
+        Row(
+            (
+                name,
+                f"{values['true_positives'] + values['false_negatives']:,}",
+                f"{values['precision']:.3f}",
+                f"{values['recall']:.3f}",
+                f"{values['f1_score']:.3f}",
+                f"{output.shape.class_counts[code]:,}",
+            )
+        )
+        for code, (name, values) in enumerate(found)
+    ]
+
+
+def _largest_errors(
+    output: OutputResult, predictor: Predictor, inputs: Columns, predicted: np.ndarray, actual: np.ndarray
+) -> Examples | None:
+    rows = np.argsort(-np.abs(predicted - actual), kind="stable")[:NUM_EXAMPLES]
+    names, values = _raw(predictor, inputs, rows)
+    cells = [
+        Row((f"{row:,}", short(actual[row]), short(predicted[row]), short(predicted[row] - actual[row]), *line))
+        for row, line in zip(rows, values, strict=True)
+    ]
+    note = "Is the target of these rows right? Row: its number in the split, from 0. Inputs as the model sees them."
+    return Examples("Largest errors", ["row", "actual", "predicted", "error", *names], cells, [0, 1, 2, 3], note)
+
+
+def _surest_mistakes(output: OutputResult, predictor: Predictor, inputs: Columns) -> Examples | None:
+    scores = output.scores
+    sure = np.where(output.predicted == 1, scores, 1 - scores) if scores.ndim == 1 else scores.max(axis=1)
+    wrong = np.flatnonzero(output.predicted != output.targets)
+    if not len(wrong):
+        return None
+    rows = wrong[np.argsort(-sure[wrong], kind="stable")[:NUM_EXAMPLES]]
+    names, values = _raw(predictor, inputs, rows)
+    cells = []
+    for row, line in zip(rows, values, strict=True):
+        target = int(output.targets[row])
+        actual = output.classes[target] if target >= 0 else "(unknown)"
+        cells.append(Row((f"{row:,}", actual, output.classes[output.predicted[row]], f"{sure[row]:.3f}", *line)))
+    note = "Is the target of these rows right? Row: its number in the split, from 0. Inputs as the model sees them."
+    return Examples("Surest mistakes", ["row", "actual", "predicted", "how sure", *names], cells, [0, 3], note)
+
+
+def _raw(predictor: Predictor, inputs: Columns, rows: np.ndarray) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Names of some inputs, and their values in some rows as text."""
+    names = list(predictor.inputs)[:MAX_EXAMPLE_INPUTS]
+    columns = [predictor.inputs[name].decode(inputs[name][rows], predictor.fitted[name]) for name in names]
+    texts = [[_text(value) for value in column] for column in columns]
+    return names, list(zip(*texts, strict=True))
+
+
+def _text(value: pa.Scalar) -> str:
+    found = value.as_py()
+    if found is None:
+        return "–"
+    return short(found) if isinstance(found, float) else str(found)
+
+
+def _units(output: OutputResult, predictor: Predictor, encoded: np.ndarray) -> np.ndarray:
+    """[N] normalized -> [N] in the column's own units."""
+    decoded = predictor.outputs[output.spec.name].decode(encoded, output.fitted)
+    return np.asarray(decoded.to_numpy(zero_copy_only=False), dtype=np.float64)

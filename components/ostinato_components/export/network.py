@@ -1,0 +1,104 @@
+"""The network as ONNX: encoded columns in, scores out. N rows."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ostinato.model.ecd import ECD
+
+
+class NoOnnx(Exception):
+    """The network can't be said in ONNX; the message says why."""
+
+
+def onnx_names(names: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str]:
+    """A name of letters, digits and underscores for each name, all different and none of the taken ones.
+
+    >>> onnx_names(["age", "body mass (g)"])
+    {'age': 'age', 'body mass (g)': 'body_mass__g_'}
+    """
+    used = set(taken)
+    safe: dict[str, str] = {}
+    for name in names:
+        stem = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        stem = stem if re.match(r"[A-Za-z_]", stem) else f"_{stem}"
+        choice, number = stem, 2
+        while choice in used:
+            choice, number = f"{stem}_{number}", number + 1
+        used.add(choice)
+        safe[name] = choice
+    return safe
+
+
+def write_onnx(
+    model: ECD,
+    columns: Mapping[str, np.ndarray],
+    path: Path,
+    inputs: Mapping[str, str],
+    outputs: Sequence[str],
+) -> None:
+    """Writes the network and checks the file.
+
+    Args:
+        model: on the CPU.
+        columns: some encoded rows; their number is not baked in.
+        path: where to.
+        inputs: name in ONNX by input feature.
+        outputs: names in ONNX of the scores, in the order of the config.
+
+    Raises:
+        NoOnnx: a part of the network can't be exported.
+    """
+    import onnx
+    import torch
+
+    from ostinato.model.ecd import Scores
+
+    # A batch of one row would be taken for a constant.
+    index = np.resize(np.arange(len(next(iter(columns.values())))), 4)
+    example = tuple(torch.tensor(columns[name][index]) for name in inputs)
+    # The parameter of `forward` is `*inputs`: one argument, a tuple.
+    dynamic = (tuple({0: torch.export.Dim.DYNAMIC} for _ in example),)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                Scores(model, list(inputs)).eval(),
+                example,
+                dynamo=True,
+                input_names=list(inputs.values()),
+                output_names=list(outputs),
+                dynamic_shapes=dynamic,
+                external_data=False,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        cause = error.__cause__ or error
+        raise NoOnnx(f"{type(cause).__name__}: {str(cause).strip().splitlines()[0]}") from error
+    assert program is not None, "dynamo=True gives a program"
+    program.save(str(path), external_data=False)
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter logs that torchvision is missing, warns of its own deprecations and tells of every rewrite."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
