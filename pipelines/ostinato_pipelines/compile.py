@@ -13,10 +13,10 @@ import yaml
 from google.protobuf import json_format
 from kfp import compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
-from ostinato.load import canonical_json
 
 from ostinato import __version__
 from ostinato.errors import ConfigError, Problem, listing
+from ostinato.load import canonical_json
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_components.resolve import check_size
 from ostinato_pipelines.pipeline import make_pipeline

@@ -9,7 +9,9 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,6 +78,7 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that resources have no effect here, and that an image is not named python
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(terminated_is_interrupted())
         yield
 
 
@@ -88,7 +91,7 @@ def replace_python(full_command: list[str], executable: str) -> list[str]:
 
 
 def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None]) -> int:
-    """Runs a step's process; its exit code."""
+    """Runs a step's process; its exit code. An interruption is handed on to the step, which gets time to end well."""
     with subprocess.Popen(  # noqa: S603 (the command of our own component)
         command,
         stdout=subprocess.PIPE,
@@ -97,6 +100,8 @@ def run_step(command: list[str], environment: dict[str, str], printed: Callable[
         errors="replace",
         bufsize=1,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        # A group of its own: KFP's shell dies of Ctrl-C at once, and then nobody would wait for the step.
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         try:
@@ -104,16 +109,39 @@ def run_step(command: list[str], environment: dict[str, str], printed: Callable[
                 printed(line)
             return process.wait()
         except KeyboardInterrupt:
-            # The terminal sends Ctrl-C to the step as well.
+            send(process, signal.SIGINT)
             try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+                process.communicate(timeout=PATIENCE_S)
+            finally:
+                send(process, signal.SIGKILL)
             raise
 
 
+def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Sends a signal to what is left of the group of a process."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+@contextlib.contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C does: a step is told, and waited for."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def without_executor_log(lines: Iterable[str]) -> Iterator[str]:
-    """The lines that the step wrote, without the log of KFP's executor: its input, as JSON over many lines, and paths."""
+    """The lines that the step wrote; KFP's executor logs its input, as JSON over many lines, and paths."""
     in_json = False
     for raw in lines:
         line = raw.rstrip("\n")

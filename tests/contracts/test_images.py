@@ -89,7 +89,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {NOT_IN_DATA + ("kfp",)!r}:
+        if name.partition(".")[0] in {(*NOT_IN_DATA, "kfp")!r}:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())

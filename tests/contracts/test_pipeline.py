@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_golden_files_are_up_to_date():
 
 
 def test_a_reader_of_yaml_1_2_sees_the_same_as_a_reader_of_yaml_1_1(package):
-    (document,) = yaml.load_all(package, Loader=Yaml12Loader)  # noqa: S506 (a loader of strings and numbers)
+    (document,) = yaml.load_all(package, Loader=Yaml12Loader)
     assert document == yaml.safe_load(package)
     json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
 
@@ -42,7 +43,9 @@ def test_every_string_is_quoted(package):
     bare = [
         token.value
         for token in yaml.scan(package)
-        if isinstance(token, yaml.ScalarToken) and token.plain and not re.fullmatch(r"true|false|null|-?[0-9.]+", token.value)
+        if isinstance(token, yaml.ScalarToken)
+        and token.plain
+        and not re.fullmatch(r"true|false|null|-?[0-9.]+", token.value)
     ]
     assert bare == []
 
@@ -97,7 +100,7 @@ def test_resources_are_inputs_of_training_only(package):
 def test_steps_come_one_after_another(package):
     tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
     order = ["resolve", "infer-schema", "preprocess", "train", "evaluate", "export"]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         assert before in tasks[after]["dependentTasks"]
 
 
@@ -108,7 +111,8 @@ def test_a_package_is_small(package):
 @settings(max_examples=300, deadline=None)
 @given(
     st.recursive(
-        st.text() | st.sampled_from(["1e-3", "1e3", "0o17", "0x1F", "y", "No", "null", "~", "1_000", "1:30", ".inf", "="]),
+        st.text()
+        | st.sampled_from(["1e-3", "1e3", "0o17", "0x1F", "y", "No", "null", "~", "1_000", "1:30", ".inf", "="]),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1), inner, max_size=3),
         max_leaves=8,
     )
@@ -116,11 +120,11 @@ def test_a_package_is_small(package):
 def test_a_string_stays_a_string_for_every_reader(value):
     text = yaml.dump(value, Dumper=QuotingDumper, allow_unicode=True, width=120)
     assert yaml.safe_load(text) == value
-    assert yaml.load(text, Loader=Yaml12Loader) == value  # noqa: S506 (a loader of strings and numbers)
+    assert yaml.load(text, Loader=Yaml12Loader) == value
 
 
 def test_a_number_in_exponent_form_survives_as_what_the_user_wrote():
     document = {**DOCUMENT, "trainer": {"learning_rate": 1e-3}}
-    (package,) = yaml.load_all(pipeline_text(document), Loader=Yaml12Loader)  # noqa: S506 (see above)
+    (package,) = yaml.load_all(pipeline_text(document), Loader=Yaml12Loader)
     config = package["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"]
     assert yaml.safe_load(config)["trainer"] == {"learning_rate": 0.001}

@@ -111,7 +111,7 @@ def test_a_wrong_config_ends_with_its_problems_and_code_2(home, data, tmp_path, 
 
 
 def test_a_missing_file_ends_with_code_3(home, tmp_path):
-    with pytest.raises(DataError, match="nothing.csv"):
+    with pytest.raises(DataError, match=r"nothing\.csv"):
         run_local(DOCUMENT, tmp_path / "nothing.csv", output_directory=tmp_path / "out", store=home / "store")
 
 
@@ -136,7 +136,11 @@ def test_the_command_says_where_to_look(first, home, data):
     config.write_text(yaml.safe_dump(DOCUMENT))
     command = ["run", str(config), "--dataset", str(data), "--output_directory", "out"]
     done = subprocess.run(
-        [sys.executable, "-m", "ostinato_pipelines.cli", *command], cwd=home, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ostinato_pipelines.cli", *command],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout

@@ -8,7 +8,7 @@ from ostinato_components.images import TRAIN_IMAGE
 @dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
 def export(
     model: dsl.Input[dsl.Model], data: dsl.Input[dsl.Dataset], bundle: dsl.Output[dsl.Model], fingerprint: str = ""
-):
+) -> None:
     """Makes one bundle that takes raw rows and gives predictions, and checks that it agrees with the model.
 
     Args:

@@ -13,7 +13,7 @@ def infer_schema(
     statistics: dsl.Output[dsl.Artifact],
     profile: dsl.Output[dsl.HTML],
     digest: str = "",
-):
+) -> None:
     """Reads the data as a stream, infers the type of each column, and draws a profile of the data.
 
     Args:

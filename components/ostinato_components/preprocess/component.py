@@ -6,7 +6,7 @@ from ostinato_components.images import DATA_IMAGE
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
-def preprocess(dataset: str, config: str, data: dsl.Output[dsl.Dataset], seed: int = 42, digest: str = ""):
+def preprocess(dataset: str, config: str, data: dsl.Output[dsl.Dataset], seed: int = 42, digest: str = "") -> None:
     """Splits the rows and encodes them into Parquet shards, with statistics fitted on the training rows only.
 
     Args:

@@ -8,7 +8,7 @@ from ostinato_components.images import DATA_IMAGE
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
-def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) -> NamedTuple(
+def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) -> NamedTuple(  # type: ignore[valid-type]
     "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str)]
 ):
     """Merges and validates the config and takes the digest of the data. Cheap, and never cached.

@@ -13,7 +13,7 @@ def train(
     learning_curves: dsl.Output[dsl.HTML],
     seed: int = 42,
     digest: str = "",
-):
+) -> None:
     """Trains the model and keeps the best of all epochs by the validation metric.
 
     Args:

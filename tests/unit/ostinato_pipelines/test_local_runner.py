@@ -1,6 +1,5 @@
 """KFP's local runner as we need it, with small pipelines of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -62,9 +61,14 @@ def sleep(folder: dsl.Output[dsl.Dataset]):
     import time
 
     pathlib.Path(folder.path).mkdir(parents=True)
-    (pathlib.Path(folder.path) / "half").write_text("half")
+    half = pathlib.Path(folder.path) / "half"
+    half.write_text("half")
     print("asleep", flush=True)
-    time.sleep(60)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(1)
+        half.write_text("half, told")
 
 
 @dsl.pipeline(name="two-steps")
@@ -160,7 +164,8 @@ def test_a_failed_step_is_not_remembered(tmp_path):
             execute(FAILING, {"how": "data"}, tmp_path, caching=True)
 
 
-def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path, number):
     program = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -170,21 +175,20 @@ from ostinato_pipelines.compile import component_text
 from ostinato_pipelines.local import execute
 execute(component_text(slow), {{}}, Path({str(tmp_path)!r}), caching=True)
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ
-    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if "asleep" in line:
             break
-    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(number)
     start = time.monotonic()
     rest = process.stderr.read()
     process.stderr.close()
     assert process.wait(30) != 0
     assert time.monotonic() - start < 20
     assert "KeyboardInterrupt" in rest
-    assert list((tmp_path / "artifacts").rglob("half"))
+    (half,) = (tmp_path / "artifacts").rglob("half")
+    assert half.read_text() == "half, told"
     assert not list((tmp_path / "cache").glob("*"))
     assert not list(tmp_path.glob("run-*"))
 
