@@ -137,7 +137,7 @@ class SoftmaxCrossEntropySpec(LossSpec):
     """Replaces the loss by (1 - lambda) * loss + lambda / classes: for noisy labels."""
     confidence_penalty: NonNegative = 0.0
     """Weight of the penalty on over-confident predictions (Pereyra et al. 2017)."""
-    class_similarities: Annotated[tuple[tuple[float, ...], ...], Strict(False)] | None = None
+    class_similarities: Annotated[tuple[Annotated[tuple[float, ...], Strict(False)], ...], Strict(False)] | None = None
     """Similarity of each class to each other: the target becomes a distribution over similar classes."""
     class_similarities_temperature: NonNegative = 0.0
     """Temperature of the softmax over the similarities; 0 leaves the target as it is."""
