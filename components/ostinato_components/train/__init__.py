@@ -1,0 +1,3 @@
+from ostinato_components.train.step import TrainResult, run
+
+__all__ = ["TrainResult", "run"]

@@ -44,30 +44,31 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: t
     Raises:
         ConfigError: `effective_batch_size` is not the product of the two others.
     """
-    effective, accumulation = spec.effective_batch_size, spec.gradient_accumulation_steps
-    if spec.batch_size == "auto":
-        most = min(spec.max_batch_size or num_rows, num_rows)
-        if effective != "auto":
-            most = min(most, effective if accumulation == "auto" else max(1, effective // accumulation))
-        batch_size = max(1, min(fitting(rule(num_rows), bytes_per_row, device), most))
-        if effective != "auto" and accumulation == "auto":
-            # The largest batch below the rule's that divides what was asked for.
-            batch_size = next(size for size in range(batch_size, 0, -1) if effective % size == 0)
-    else:
-        batch_size = spec.batch_size
-    if not isinstance(accumulation, int):
-        accumulation = 1 if effective == "auto" else max(1, effective // batch_size)
-    if effective not in ("auto", batch_size * accumulation):
+    wanted, size, steps = (
+        _given(value) for value in (spec.effective_batch_size, spec.batch_size, spec.gradient_accumulation_steps)
+    )
+    if size is None:
+        most = min(spec.max_batch_size or num_rows, num_rows, (wanted or num_rows) // (steps or 1))
+        size = max(1, min(fitting(rule(num_rows), bytes_per_row, device), most))
+        if wanted is not None and steps is None:
+            # The largest batch up to the rule's that divides what was asked for.
+            size = next(smaller for smaller in range(size, 0, -1) if wanted % smaller == 0)
+    if steps is None:
+        steps = max(1, wanted // size) if wanted else 1
+    if wanted not in (None, size * steps):
         raise ConfigError(
             Problem(
                 "trainer.effective_batch_size",
-                f"{effective} is not batch_size ({batch_size}) x gradient_accumulation_steps ({accumulation})",
+                f"{wanted} is not batch_size ({size}) x gradient_accumulation_steps ({steps})",
                 hint="set one of the three to auto",
             )
         )
-    if isinstance(spec.eval_batch_size, int):
-        return BatchPlan(batch_size, accumulation, spec.eval_batch_size)
-    return BatchPlan(batch_size, accumulation, max(batch_size, fitting(EVALUATION, bytes_per_row, device)))
+    evaluation = None if spec.eval_batch_size is None else _given(spec.eval_batch_size)
+    return BatchPlan(size, steps, evaluation or max(size, fitting(EVALUATION, bytes_per_row, device)))
+
+
+def _given(value: int | str) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def rule(num_rows: int) -> int:

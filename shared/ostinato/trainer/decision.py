@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ostinato.config import Config
-from ostinato.metrics.spec import COMBINED, LOSS, canonical
+from ostinato.metrics.spec import COMBINED, LOSS, METRICS, canonical
 from ostinato.trainer.history import Metrics
 
 
@@ -38,14 +38,14 @@ class Decision:
     @classmethod
     def of(cls, config: Config, num_validation_rows: int) -> Decision:
         """By the config: the metric of `validation_field`, else the loss of all outputs together."""
-        trainer = config.trainer
+        field, metric = config.trainer.validation_field, canonical(config.trainer.validation_metric or LOSS)
         split = "validation" if num_validation_rows else "training"
-        if trainer.validation_field is None and trainer.validation_metric is None:
-            # With one output its own name is kinder to read than `combined`.
-            first = config.output_features[0].name
-            return cls(first if len(config.output_features) == 1 else COMBINED, LOSS, split)
-        output = trainer.validation_field or config.output_features[0].name
-        return cls(output, canonical(trainer.validation_metric or LOSS), split)
+        outputs = config.output_features
+        if field is None:
+            having = [output.name for output in outputs if metric in METRICS[output.type]]
+            # The loss of one output has a kinder name than `combined`.
+            field = having[0] if metric != LOSS or len(outputs) == 1 else COMBINED
+        return cls(field, metric, split)
 
     def value(self, metrics: Metrics) -> float | None:
         """The number; None where it is not defined."""

@@ -52,18 +52,17 @@ class Trainer:
         seed: int,
         device: torch.device,
         progress: Progress,
-        keep: Callable[[State], None],
     ) -> None:
-        """`keep` is called when the model is the best so far."""
         self.model = model
         self.config = config
         self.state = State()
         self.history = History()
         self._spec: TrainerSpec = config.trainer
-        self._training, self._validation = training, validation
+        self.training, self.validation = training, validation
         self._device = device
         self._progress = progress
-        self._keep = keep
+        self.keep: Callable[[ECD], None] = lambda model: None
+        """Called when the model is the best so far."""
         self._order = torch.Generator().manual_seed(seed)
         freeze(model, self._spec.layers_to_freeze_regex)
         self._stepper = Stepper(model, self._spec, device)
@@ -88,9 +87,19 @@ class Trainer:
         )
 
     @property
+    def has_model(self) -> bool:
+        """Whether the model is worth keeping: it was the best at some evaluation, or none is wanted."""
+        return self._best_weights is not None or (self._spec.skip_all_evaluation and self.state.best_step > 0)
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters that learn."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in a pass over the training rows."""
-        return self._training.num_batches(self._batch_size)
+        return self.training.num_batches(self._batch_size)
 
     @property
     def steps_per_evaluation(self) -> int:
@@ -120,7 +129,7 @@ class Trainer:
             )
         self._total = self.total_steps
         self._progress.start(self._plan())
-        if not len(self._validation) and not self._spec.skip_all_evaluation:
+        if not len(self.validation) and not self._spec.skip_all_evaluation:
             self._warn(
                 "there are no validation rows: the best model is the one with the best training metric, "
                 "and nothing tells when it learns the training rows by heart"
@@ -140,7 +149,7 @@ class Trainer:
         num_batches = self.steps_per_epoch
         order = self._order if self._spec.should_shuffle else None
         self.model.train()
-        for number, batch in enumerate(self._training.batches(self._batch_size, order)):
+        for number, batch in enumerate(self.training.batches(self._batch_size, order)):
             self._step(batch, number, num_batches)
             is_last = number + 1 == num_batches
             state.epoch += is_last
@@ -191,9 +200,9 @@ class Trainer:
         if self._spec.skip_all_evaluation:
             validation: Metrics = {}
         else:
-            validation = self.evaluator.evaluate(self.model, self._validation)
+            validation = self.evaluator.evaluate(self.model, self.validation)
             if self._needs_training_metrics():
-                training = self.evaluator.evaluate(self.model, self._training)
+                training = self.evaluator.evaluate(self.model, self.training)
         self.history.append(state.step, self._rate(), training, validation)
         is_best = self._judge(training, validation, number)
         self._react(training, validation)
@@ -245,7 +254,7 @@ class Trainer:
         state = self.state
         state.best_step, state.best_epoch = state.step, self._epochs_done(number)
         state.best_value, state.best_metrics = value, metrics
-        self._keep(state)
+        self.keep(self.model)
 
     def _fall_back(self, metrics: Metrics) -> None:
         """Another number to decide, where the wanted one can't be computed: one class among the validation rows."""
@@ -272,7 +281,7 @@ class Trainer:
             self._rate_factor *= scheduler.reduce_on_plateau_rate
             self._progress.note(f"no improvement: the learning rate falls to {self._rate():.3g}")
         if self._raise_batch.due(watched(spec.increase_batch_size_eval_split, spec.increase_batch_size_eval_metric)):
-            most = min(spec.max_batch_size or len(self._training), len(self._training))
+            most = min(spec.max_batch_size or len(self.training), len(self.training))
             self._next_batch_size = min(
                 max(self._batch_size, round(self._batch_size * spec.increase_batch_size_on_plateau_rate)), most
             )
@@ -280,8 +289,8 @@ class Trainer:
 
     def _calibrate(self) -> None:
         wanted = any(getattr(output, "calibration", False) for output in self.config.output_features)
-        if wanted and len(self._validation):
-            self.model.calibrate(*self.evaluator.logits(self.model, self._validation))
+        if wanted and len(self.validation):
+            self.model.calibrate(*self.evaluator.logits(self.model, self.validation))
 
     def _epochs_done(self, number: int) -> float:
         done = number / self.steps_per_epoch
@@ -298,15 +307,19 @@ class Trainer:
         return shown
 
     def _activation_bytes(self) -> int:
-        sample = self._training.slice(0, min(_SAMPLE, len(self._training)))
+        sample = self.training.sample(_SAMPLE)
         self.model.eval()
-        return activation_bytes(self.model, lambda: self._stepper.losses(sample)[0], min(_SAMPLE, len(self._training)))
+
+        def loss() -> Tensor:
+            return self.model.total_loss(self.model.losses(self.model(sample), sample))
+
+        return activation_bytes(self.model, loss, min(_SAMPLE, len(self.training)))
 
     def _plan(self) -> Plan:
         return Plan(
-            num_rows=len(self._training),
-            num_validation_rows=len(self._validation),
-            num_parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
+            num_rows=len(self.training),
+            num_validation_rows=len(self.validation),
+            num_parameters=self.num_parameters,
             batch_size=self._batch_size,
             total_steps=self._total,
             steps_per_epoch=self.steps_per_epoch,

@@ -52,6 +52,12 @@ class Rows:
         """The rows from `start` to before `stop`, without a copy."""
         return self._views({dtype: matrix[start:stop] for dtype, matrix in self._matrices.items()})
 
+    def sample(self, most: int) -> Batch:
+        """At most that many rows, evenly spread."""
+        if self.num_rows <= most:
+            return self.all()
+        return self.take(torch.linspace(0, self.num_rows - 1, most, dtype=torch.float64).long().to(self._device))
+
     def num_batches(self, batch_size: int) -> int:
         """Batches of one pass. A single row that is left over joins the last batch: it has no variance to norm by."""
         whole, rest = divmod(self.num_rows, batch_size)
@@ -86,8 +92,3 @@ def _side_by_side(blocks: Sequence[np.ndarray], num_rows: int, width: int, dtype
         matrix[:, start:stop] = block.reshape(num_rows, stop - start)
         start = stop
     return torch.from_numpy(matrix)
-
-
-def bytes_per_row(columns: Mapping[str, int]) -> int:
-    """Bytes of one row of columns given as name -> values a row: every value takes four."""
-    return 4 * sum(columns.values())

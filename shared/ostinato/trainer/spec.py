@@ -326,7 +326,7 @@ class TrainerSpec(Spec):
 
     validation_field: str | None = None
     """Output whose metric decides on the best model, or `combined`, the summed loss of all; null for `combined`, or for
-    the first output where `validation_metric` is set."""
+    the output that has the `validation_metric`."""
     validation_metric: str | None = None
     """Metric that decides on the best model; null for the loss."""
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"

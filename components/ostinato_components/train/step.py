@@ -1,0 +1,81 @@
+"""Trains a model on a data folder and writes the model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ostinato.config import Config
+
+if TYPE_CHECKING:
+    from ostinato.trainer.progress import Progress
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of training; the model itself lies in the model folder."""
+
+    history: dict[str, Any]
+    """The content of `training_statistics.json`."""
+    metric: str
+    """What decided on the best model, as `output.metric (split rows)`."""
+    best_value: float | None
+    """Its best value; None where nothing was evaluated."""
+    best_epoch: float
+    best_step: int
+    best_metrics: dict[str, dict[str, float]]
+    """All metrics of the best model on the rows that decided."""
+    epochs: int
+    """Whole epochs trained."""
+    steps: int
+    stopped: str
+    """Why training ended: `epochs`, `train_steps`, `early_stop`, `interrupted`."""
+    batch_size: int
+    num_parameters: int
+    """Trainable parameters."""
+    training_s: float
+    """Seconds spent on training and evaluation."""
+    warnings: tuple[str, ...]
+
+
+def run(
+    data_folder: str,
+    config: Config,
+    model_folder: str,
+    *,
+    seed: int = 42,
+    progress: Progress | None = None,
+    learning_curves_path: str = "",
+    skip_save_progress: bool = False,
+    skip_save_log: bool = False,
+) -> TrainResult:
+    """Trains, and leaves the best model by the validation metric in the model folder.
+
+    Args:
+        data_folder: What the step preprocess wrote.
+        config: The config that the data was preprocessed with.
+        model_folder: Where the model goes. Its weights are written whole, and only when they are the best so far.
+        seed: Seed of the weights, of dropout and of the order of the rows. Same seed and machine: same model.
+        progress: Whom to tell how it goes; None for a bar on a terminal and plain lines elsewhere.
+        learning_curves_path: File for the learning curves; empty for `learning_curves.html` in the model folder.
+        skip_save_progress: Writes the model at the end only.
+        skip_save_log: Writes no learning curves to the model folder.
+
+    Raises:
+        DataError: there are no training rows, or they do not fit into memory.
+        ConfigError: training diverged, or parts of the config do not go together.
+        Interrupted: stopped by Ctrl-C or SIGTERM; the best model so far is in the model folder, if there was one.
+    """
+    # Here, so that the package can be imported, for compiling a pipeline, without torch.
+    from ostinato_components.train.training import train
+
+    return train(
+        data_folder,
+        config,
+        model_folder,
+        seed=seed,
+        progress=progress,
+        learning_curves_path=learning_curves_path,
+        skip_save_progress=skip_save_progress,
+        skip_save_log=skip_save_log,
+    )
