@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -81,7 +81,7 @@ class DataFolder:
                     table = parquet.read_row_group(group, columns=names)
                     yield {name: _array(table.column(name)) for name in names}
 
-    def _open(self, shard: Shard) -> BinaryIO:
+    def _open(self, shard: Shard) -> IO[bytes]:
         path = shard.path if "://" in shard.path else f"{self.folder}/{shard.path}"
         try:
             return storage.open_file(path, "rb")

@@ -89,9 +89,8 @@ def kth_lowest(chunks: Callable[[], Iterable[np.ndarray]], rank: int) -> int:
     for shift in (48, 32, 16, 0):
         counts = np.zeros(1 << 16, np.int64)
         for chunk in chunks():
-            if shift < 48:
-                chunk = chunk[chunk >> np.uint64(shift + 16) == np.uint64(prefix)]
-            digits = (chunk >> np.uint64(shift)) & np.uint64(0xFFFF)
+            near = chunk if shift == 48 else chunk[chunk >> np.uint64(shift + 16) == np.uint64(prefix)]
+            digits = (near >> np.uint64(shift)) & np.uint64(0xFFFF)
             counts += np.bincount(digits.astype(np.int64), minlength=1 << 16)
         ends = np.cumsum(counts)
         digit = int(np.searchsorted(ends, rank, side="right"))

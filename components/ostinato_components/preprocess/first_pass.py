@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ostinato.artifacts import SPLIT_NAMES, SplitName
-from ostinato.batches import Source
-from ostinato.column import Stats
+from ostinato.column import Fitted, Stats
 from ostinato.errors import DataError, Problem
-from ostinato.split.data import RESERVE, RESERVE_SHARE, TRAINING, VALIDATION, DatetimeSplit, Split
-from ostinato_components.preprocess.rows import Feature, Findings, Rows, read_rows
-from ostinato_components.preprocess.sampling import Sampling
+from ostinato.split.data import RESERVE, RESERVE_SHARE, TRAINING, VALIDATION, DatetimeSplit
+from ostinato_components.preprocess.rows import Feature, Findings, Part, Rows, read_rows
 from ostinato_components.preprocess.spill import Spill
 
 _PARTS = (*SPLIT_NAMES, "reserve")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A source of rows and how they are split."""
-
-    source: Source
-    split: Split
-    sampled: Sampling | None
 
 
 class FirstPass:
@@ -54,7 +41,7 @@ class FirstPass:
         Raises:
             DataError: the source or its values are wrong.
         """
-        rows = read_rows(part.source, self.features, part.split, part.sampled, self.findings, self.pool)
+        rows = read_rows(part, self.features, self.findings, self.pool)
         for some in self._timed(rows, part.split) if isinstance(part.split, DatetimeSplit) else rows:
             self._add(some, part.split.assign(some.by, some.length))
 
@@ -127,7 +114,7 @@ class FirstPass:
         gets_reserve = "training" if self.spills[VALIDATION].rows else "validation"
         return [mine, reserve] if split == gets_reserve else [mine]
 
-    def fit(self) -> dict[str, Any]:
+    def fit(self) -> dict[str, Fitted]:
         """By feature, what encoding needs; tied inputs share the statistics of all of them.
 
         Raises:
@@ -140,7 +127,7 @@ class FirstPass:
             while (further := roots.get(root)) is not None:
                 root = further
             groups.setdefault(root, []).append(index)
-        fitted: dict[str, Any] = {}
+        fitted: dict[str, Fitted] = {}
         problems: list[Problem] = []
         for indices in groups.values():
             stats = self.stats[TRAINING][indices[0]]

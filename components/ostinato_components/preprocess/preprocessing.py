@@ -25,8 +25,8 @@ from ostinato.errors import ConfigError, Problem
 from ostinato.split.data import TEST, VALIDATION, Always, TrainingOnly, splitter
 from ostinato.split.spec import FixedSplitSpec, SplitSpec
 from ostinato_components.preprocess.data_folder import publish, working_folder
-from ostinato_components.preprocess.first_pass import FirstPass, Part
-from ostinato_components.preprocess.rows import Findings, check_unparsable, features_of
+from ostinato_components.preprocess.first_pass import FirstPass
+from ostinato_components.preprocess.rows import Findings, Part, check_unparsable, features_of
 from ostinato_components.preprocess.sampling import balance, sampling
 from ostinato_components.preprocess.second_pass import SecondPass
 from ostinato_components.preprocess.shards import ROW_GROUP, ShardWriter
@@ -103,16 +103,9 @@ def run(
 
 def config_digest(config: Config, seed: int) -> str:
     """Digest of all that preprocessing reads of a config."""
-    features = [
-        {
-            "name": spec.name,
-            "type": spec.type,
-            "source": spec.source,
-            "tied": getattr(spec, "tied", None),
-            "preprocessing": spec.preprocessing.model_dump(mode="json"),
-        }
-        for spec in (*config.input_features, *config.output_features)
-    ]
+    kept = {"name", "type", "column", "tied", "preprocessing"}
+    specs = (*config.input_features, *config.output_features)
+    features = [spec.model_dump(mode="json", include=kept) for spec in specs]
     read = {"features": features, "preprocessing": config.preprocessing.model_dump(mode="json"), "seed": seed}
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 

@@ -16,6 +16,7 @@ from ostinato.batches import Source
 from ostinato.column import Column, Unparsable, column_of
 from ostinato.config import Config
 from ostinato.errors import DataError, Problem, listing
+from ostinato.features.number.spec import NumberInputSpec, NumberOutputSpec
 from ostinato.features.spec import FeatureSpec, InputSpec
 from ostinato.split.data import DatetimeSplit, Split
 from ostinato_components.preprocess.sampling import Sampling
@@ -70,33 +71,42 @@ class Rows:
     length: int
 
 
-def read_rows(
-    source: Source,
-    features: Sequence[Feature],
-    split: Split,
-    sampled: Sampling | None,
-    findings: Findings,
-    pool: Executor,
-) -> Iterator[Rows]:
+@dataclass(frozen=True)
+class Part:
+    """A source of rows and how they are split."""
+
+    source: Source
+    split: Split
+    sampled: Sampling | None
+
+
+def read_rows(part: Part, features: Sequence[Feature], findings: Findings, pool: Executor) -> Iterator[Rows]:
     """Batches of at most 65,536 rows, in the order of the source; fills `findings` as it goes."""
-    names, types = _columns(features, split)
-    for table in _coalesced(source.batches(names, types)):
-        start, findings.read = findings.read, findings.read + table.num_rows
-        if sampled is not None:
-            kept = sampled.keep(start, table.num_rows)
+    names, types = _columns(features, part.split)
+    start = 0
+    for raw in _coalesced(part.source.batches(names, types)):
+        table = raw
+        if part.sampled is not None:
+            kept = part.sampled.keep(start, raw.num_rows)
             findings.dropped["not in the sample"] += int((~kept).sum())
-            table = table.filter(pa.array(kept))
-        columns = pool.map(lambda feature: feature.column.parse(table.column(feature.source)), features)
+            table = raw.filter(pa.array(kept))
+        start += raw.num_rows
+        findings.read += raw.num_rows
+        parsed = pool.map(
+            lambda feature, raw_column: feature.column.parse(raw_column),
+            features,
+            [table.column(feature.source) for feature in features],
+        )
         arrays = []
-        for feature, (array, unparsable) in zip(features, columns, strict=True):
+        for feature, (array, unparsable) in zip(features, parsed, strict=True):
             findings.present[feature.name] += len(array) - array.null_count + unparsable.count
             findings.unparsable[feature.name] = findings.unparsable.get(feature.name, Unparsable()) + unparsable
             arrays.append(array)
-        by = table.column(split.column) if split.column else None
-        if isinstance(split, DatetimeSplit):
+        by = table.column(part.split.column) if part.split.column else None
+        if isinstance(part.split, DatetimeSplit):
             assert by is not None, "datetime reads a column"
-            by = split.times(by)
-        yield from _usable(Rows(tuple(arrays), by, table.num_rows), features, split, findings)
+            by = part.split.times(by)
+        yield from _usable(Rows(tuple(arrays), by, table.num_rows), features, part.split, findings)
 
 
 def _columns(features: Sequence[Feature], split: Split) -> tuple[list[str], dict[str, pa.DataType]]:
@@ -179,9 +189,9 @@ def check_unparsable(features: Sequence[Feature], config: Config, findings: Find
     """
     problems, warnings = [], []
     limits = {
-        spec.name: spec.preprocessing.max_unparsable
+        spec.name: float(spec.preprocessing.max_unparsable)
         for spec in (*config.input_features, *config.output_features)
-        if spec.type == "number"
+        if isinstance(spec, NumberInputSpec | NumberOutputSpec)
     }
     for feature in features:
         found = findings.unparsable.get(feature.name, Unparsable())

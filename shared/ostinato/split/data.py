@@ -45,7 +45,7 @@ class Split(ABC):
 
     column: str | None = None
     """Column of the data that `assign` reads."""
-    column_type: pa.DataType | None = None
+    column_type: ClassVar[pa.DataType | None] = None
     """Type that a reader of text should aim at; None for whatever it finds."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class RandomSplit(Split):
 class StratifySplit(Split):
     """As `RandomSplit`, among the rows of each value on their own; the first row of each value trains."""
 
-    column_type: ClassVar[pa.DataType] = DICTIONARY
+    column_type: ClassVar[pa.DataType | None] = DICTIONARY
 
     def __init__(self, spec: StratifySplitSpec, seed: int) -> None:
         self.spec, self.seed, self.column = spec, seed, spec.column
@@ -121,7 +121,7 @@ class StratifySplit(Split):
 class HashSplit(Split):
     """By a hash of the value's text, without the seed: equal values stay together, today and as the data grows."""
 
-    column_type: ClassVar[pa.DataType] = DICTIONARY
+    column_type: ClassVar[pa.DataType | None] = DICTIONARY
 
     def __init__(self, spec: HashSplitSpec, seed: int) -> None:
         self.spec, self.column = spec, spec.column
@@ -133,14 +133,15 @@ class HashSplit(Split):
         hashes = text_hashes(pa.concat_arrays([texts.dictionary, pa.array([""])]))
         fractions = (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
         codes = texts.indices.fill_null(len(hashes) - 1).to_numpy()
-        return _parts(fractions, self.spec)[codes]
+        parts: np.ndarray = _parts(fractions, self.spec)[codes]
+        return parts
 
 
 @implements(FixedSplitSpec, "data")
 class FixedSplit(Split):
     """As the column says."""
 
-    column_type: ClassVar[pa.DataType] = DICTIONARY
+    column_type: ClassVar[pa.DataType | None] = DICTIONARY
 
     def __init__(self, spec: FixedSplitSpec, seed: int) -> None:
         self.spec, self.column = spec, spec.column
@@ -163,7 +164,7 @@ class FixedSplit(Split):
                 )
             )
         codes = np.array([_WORDS.get(value or "", NOWHERE) for value in texts.dictionary.to_pylist()], np.int8)
-        parts = codes[texts.indices.to_numpy()]
+        parts: np.ndarray = codes[texts.indices.to_numpy()]
         training = parts == TRAINING
         parts[training] = self.training.assign(None, int(training.sum()))
         return parts

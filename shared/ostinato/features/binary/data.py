@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -76,9 +76,9 @@ class BinaryFitted(Fitted):
 class BinaryColumn(OutputColumn[BinaryStats, BinaryFitted]):
     """A column of two values, to learn from or to predict."""
 
-    stats_type: ClassVar[type[BinaryStats]] = BinaryStats
-    fitted_type: ClassVar[type[BinaryFitted]] = BinaryFitted
-    arrow_type: ClassVar[pa.DataType] = DICTIONARY
+    stats_type = BinaryStats
+    fitted_type = BinaryFitted
+    arrow_type = DICTIONARY
 
     def __init__(self, spec: BinaryInputSpec | BinaryOutputSpec) -> None:
         self.spec = spec
@@ -174,7 +174,8 @@ class BinaryColumn(OutputColumn[BinaryStats, BinaryFitted]):
         codes = np.append((found >= len(fitted.false_values)).astype(np.float32), np.float32(fitted.fill))
         codes[:-1][found < 0] = -1.0 if self.is_output else max(fitted.fill, 0.0)
         indices = column.indices.fill_null(len(codes) - 1) if column.null_count else column.indices
-        return codes[indices.to_numpy()]
+        encoded: np.ndarray = codes[indices.to_numpy()]
+        return encoded
 
     def decode(self, encoded: np.ndarray, fitted: BinaryFitted) -> pa.Array:
         """[N] of 0 and 1 -> [N] booleans or text, as `predictions` gives them; -1 becomes null."""

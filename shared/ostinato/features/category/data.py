@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -74,9 +74,9 @@ class CategoryFitted(Fitted):
 class CategoryColumn(OutputColumn[CategoryStats, CategoryFitted]):
     """A column of categories, to learn from or to predict."""
 
-    stats_type: ClassVar[type[CategoryStats]] = CategoryStats
-    fitted_type: ClassVar[type[CategoryFitted]] = CategoryFitted
-    arrow_type: ClassVar[pa.DataType] = DICTIONARY
+    stats_type = CategoryStats
+    fitted_type = CategoryFitted
+    arrow_type = DICTIONARY
 
     def __init__(self, spec: CategoryInputSpec | CategoryOutputSpec) -> None:
         self.spec = spec
@@ -131,7 +131,8 @@ class CategoryColumn(OutputColumn[CategoryStats, CategoryFitted]):
             drop = self.preprocessing.missing_value_strategy == "drop_row" and column.null_count
             return missing(column) if drop else None
         if isinstance(self.spec, CategoryOutputSpec) and (fitted.rare or fitted.missing):
-            return self.encode(column, fitted) == self.unknown
+            unknown: np.ndarray = self.encode(column, fitted) == self.unknown
+            return unknown
         return None
 
     def gaps(self, column: pa.Array, fitted: CategoryFitted) -> Gaps | None:
@@ -144,7 +145,8 @@ class CategoryColumn(OutputColumn[CategoryStats, CategoryFitted]):
         codes = np.append(found.to_numpy() + np.int32(self.first_code), np.int32(fitted.fill))
         # A missing value points behind the dictionary, at the fill code.
         indices = column.indices.fill_null(len(codes) - 1) if column.null_count else column.indices
-        return codes.astype(np.int32, copy=False)[indices.to_numpy()]
+        encoded: np.ndarray = codes.astype(np.int32, copy=False)[indices.to_numpy()]
+        return encoded
 
     def decode(self, encoded: np.ndarray, fitted: CategoryFitted) -> pa.Array:
         """[N] codes -> [N] text; an unknown value becomes null."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -115,9 +115,9 @@ class NumberFitted(Fitted):
 class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
     """A column of numbers, to learn from or to predict."""
 
-    stats_type: ClassVar[type[NumberStats]] = NumberStats
-    fitted_type: ClassVar[type[NumberFitted]] = NumberFitted
-    arrow_type: ClassVar[pa.DataType] = pa.float64()
+    stats_type = NumberStats
+    fitted_type = NumberFitted
+    arrow_type = pa.float64()
 
     def __init__(self, spec: NumberInputSpec | NumberOutputSpec) -> None:
         self.spec = spec
@@ -250,17 +250,18 @@ class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
 
     def encode(self, column: pa.Array, fitted: NumberFitted) -> np.ndarray:
         """[N] numbers -> [N] float32 on the normalized scale."""
-        values = column.to_numpy(zero_copy_only=False)
+        values: np.ndarray = column.to_numpy(zero_copy_only=False)
+        encoded = np.empty(len(values), np.float32)
         if fitted.outlier_fill is not None:
             values = np.where(_outliers(column, fitted), fitted.outlier_fill, values)
         if column.null_count:
             values = np.where(np.isnan(values), fitted.fill, values)
         if fitted.log1p:  # numbers of -1 and below, unseen in training, count as its least
-            return np.log1p(np.maximum(values, fitted.minimum)).astype(np.float32)
+            return np.log1p(np.maximum(values, fitted.minimum), out=encoded, casting="same_kind")
         if fitted.offset == 0.0 and fitted.scale == 1.0:
-            return values.astype(np.float32)
-        scaled = np.subtract(values, fitted.offset)
-        return np.divide(scaled, fitted.scale, out=np.empty(len(scaled), np.float32), casting="same_kind")
+            encoded[:] = values
+            return encoded
+        return np.divide(np.subtract(values, fitted.offset), fitted.scale, out=encoded, casting="same_kind")
 
     def decode(self, encoded: np.ndarray, fitted: NumberFitted) -> pa.Array:
         """[N] on the normalized scale -> [N] float64 in units of the column."""
@@ -322,5 +323,5 @@ def _outliers(column: pa.Array, fitted: NumberFitted) -> np.ndarray:
     """[N] bool, true beyond the bounds; a missing value is none."""
     if fitted.outlier_low is None or fitted.outlier_high is None:
         return np.zeros(len(column), bool)
-    values = column.to_numpy(zero_copy_only=False)
+    values: np.ndarray = column.to_numpy(zero_copy_only=False)
     return (values < fitted.outlier_low) | (values > fitted.outlier_high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -104,9 +104,9 @@ class TextFitted(Fitted):
 class TextColumn(Column[TextStats, TextFitted]):
     """A column of texts to learn from."""
 
-    stats_type: ClassVar[type[TextStats]] = TextStats
-    fitted_type: ClassVar[type[TextFitted]] = TextFitted
-    arrow_type: ClassVar[pa.DataType] = pa.string()
+    stats_type = TextStats
+    fitted_type = TextFitted
+    arrow_type = pa.string()
 
     def __init__(self, spec: TextInputSpec) -> None:
         self.spec = spec
