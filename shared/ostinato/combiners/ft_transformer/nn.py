@@ -12,7 +12,6 @@ from ostinato.blocks.nn.linear import FeatureLinear
 from ostinato.blocks.nn.transformer import TransformerLayer
 from ostinato.blocks.spec import FCStackSpec
 from ostinato.combiners.ft_transformer.spec import FTTransformerSpec
-from ostinato.errors import ConfigError, Problem
 from ostinato.module import Block, Combiner
 from ostinato.registry import implements
 
@@ -24,10 +23,6 @@ class FTTransformer(Combiner):
     def __init__(self, spec: FTTransformerSpec, blocks: Sequence[Block]) -> None:
         super().__init__()
         size = spec.hidden_size
-        if size % spec.num_heads:
-            raise ConfigError(
-                Problem("combiner.hidden_size", f"found {size}", f"a multiple of num_heads, {spec.num_heads}")
-            )
         self.tokens = nn.ModuleList(
             nn.Linear(block.size, size) if block.is_sequence else FeatureLinear(len(block.features), block.size, size)
             for block in blocks

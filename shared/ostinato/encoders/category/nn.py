@@ -20,6 +20,9 @@ from ostinato.module import Encoder
 from ostinato.registry import implements
 from ostinato.shape import Shape
 
+_PRIOR_ROWS = 10
+"""Weight of the variance of all rows in the estimate of that within codes."""
+
 
 @implements(CategoryPassthroughSpec)
 class CategoryPassthrough(Encoder):
@@ -146,13 +149,15 @@ class Target(Encoder):
         prior = total.sum(0) / rows
         mean = total / count.clamp_min(1)
         within = (squares - count * mean.square()).clamp_min(0).sum(0)
+        total_variance = (squares.sum(0) / rows - prior.square()).clamp_min(0)
         groups = int((count > 0).sum())
-        sigma2 = within / max(rows - groups, 1)
+        # Where nearly every row has a code of its own, the variance within is taken to be that of all rows.
+        sigma2 = (within + _PRIOR_ROWS * total_variance) / (rows - groups + _PRIOR_ROWS)
         # Between-group variance by the method of moments (DerSimonian and Laird 1986), at least a little.
         spread = (count * (mean - prior).square()).sum(0) - (groups - 1) * sigma2
         size = rows - count.square().sum() / rows
         tau2 = (spread / size.clamp_min(1)).clamp_min(0)
-        pseudo_rows = torch.where(tau2 > 0, sigma2 / tau2.clamp_min(1e-12), float(rows)).clamp(1e-3, float(rows))
+        pseudo_rows = torch.where(tau2 > 0, sigma2 / tau2.clamp_min(1e-12), float(rows)).clamp(1.0, float(rows))
         smoothed = (total + pseudo_rows * prior) / (count + pseudo_rows)
         around = ((smoothed - prior).square() * count).sum(0) / rows
         self.mean.copy_(smoothed)
