@@ -1,4 +1,4 @@
-"""What pydantic can't see, because it takes more than one part of the config. Works on configs with other errors too."""
+"""What takes more than one part of a config to see. Works on configs with other errors too."""
 
 from __future__ import annotations
 

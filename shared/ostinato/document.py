@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = str | int
 PathTo: TypeAlias = tuple[Key, ...]
-Value: TypeAlias = Union[str, int, float, bool, None, "Section", "Items"]
+Value: TypeAlias = Union[str, int, float, bool, "Section", "Items", None]
 
 MOST_VALUES = 200_000
 """Values that aliases may make of a document: a bomb is refused before it fills the memory."""
@@ -140,9 +140,9 @@ def copy(value: Value) -> Value:
 
 
 def mark_of(root: Section, path: PathTo, *, key: bool = False) -> Mark:
-    """The place of the deepest part of the path that was written; of its key, if that is asked for and all of it was."""
-    at, here = Mark(), root if root else None
-    value: Value = here
+    """The place of the deepest part of the path that was written; of its last key, if that is asked for."""
+    at = Mark()
+    value: Value = root
     for number, part in enumerate(path):
         if isinstance(value, Section) and isinstance(part, str) and part in value:
             last = number == len(path) - 1

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ostinato.document import Items, Mark, PathTo, Section, Value, kind_of, mark_of, shown
+from ostinato.document import Items, Mark, PathTo, Section, kind_of, mark_of, shown
 from ostinato.errors import Problem, did_you_mean, listing
 from ostinato.registry import OneOf, one_of
 from ostinato.spec import Later, Spec
@@ -126,12 +126,11 @@ def faults_of(error: ValidationError, root: Step, full: Section, within: PathTo 
         if details["type"] == "clash":
             step = step.down(str(details["ctx"]["field"])) or step
         by_path.setdefault(step.path, []).append((step, details))
-    deepest = [path for path in by_path if not any(path != other and other[: len(path)] == path for other in by_path)]
-    clashes = [path for path, found in by_path.items() if any(details["type"] in OWN for _, details in found)]
+    above = {path[:length] for path in by_path for length in range(len(path))}
     faults = []
-    for path in by_path:
-        if path in deepest or path in clashes:
-            faults += _faults(by_path[path], full, within)
+    for path, found in by_path.items():
+        if path not in above or any(details["type"] in OWN for _, details in found):
+            faults += _faults(found, full, within)
     return faults
 
 

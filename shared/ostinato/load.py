@@ -133,10 +133,13 @@ def check_columns(config: Config, columns: Sequence[str], types: Mapping[str, ob
     if column := config.preprocessing.split.model_dump().get("column"):
         wanted.append(("preprocessing.split", column))
     found = f"the data has {listing(columns)}" if columns else "the data has no columns"
+    missing = [(who, column) for who, column in wanted if column not in there]
     problems = [
-        Problem(who, f"there is no column '{column}' in the data", found, did_you_mean(column, columns))
-        for who, column in wanted
-        if column not in there
+        # To look for near names takes its time, and where most are missing it is another file.
+        Problem(
+            who, f"there is no column '{column}' in the data", found, did_you_mean(column, columns if n < 20 else ())
+        )
+        for n, (who, column) in enumerate(missing)
     ]
     if problems:
         raise DataError(problems)

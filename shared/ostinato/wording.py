@@ -53,15 +53,19 @@ def _words(option: object, notes: tuple[object, ...]) -> list[str]:
             return [f"a mapping with the key type: {listing(note.registry.names(note.group))}"]
     if get_origin(option) is Literal:
         return [yaml(value) for value in get_args(option)]
-    if isinstance(option, type) and option in NUMBERS:
-        return [f"{NUMBERS[option]}{_bounds(notes)}"]
+    return [_type_words(option, notes)]
+
+
+def _type_words(option: object, notes: tuple[object, ...]) -> str:
     if option is str:
-        return ["a text that is not empty" if any(isinstance(note, MinLen) for note in notes) else "a text"]
-    if isinstance(option, type) and issubclass(option, Spec):
-        return [f"a mapping with keys among {listing(option.model_fields)}"]
+        return "a text that is not empty" if any(isinstance(note, MinLen) for note in notes) else "a text"
     if get_origin(option) is tuple:
-        return [_list(get_args(option))]
-    return [PLAIN.get(get_origin(option) or option, "anything")]  # type: ignore[call-overload]
+        return _list(get_args(option))
+    if isinstance(option, type) and issubclass(option, Spec):
+        return f"a mapping with keys among {listing(option.model_fields)}"
+    if isinstance(option, type) and option in NUMBERS:
+        return f"{NUMBERS[option]}{_bounds(notes)}"
+    return PLAIN.get(get_origin(option) or option, "anything")  # type: ignore[call-overload]
 
 
 def _bounds(notes: tuple[object, ...]) -> str:

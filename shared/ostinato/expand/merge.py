@@ -35,7 +35,9 @@ def expand(document: Section) -> Section:
         if isinstance(features := full.get(key), Items):
             written = _features(features, registry, base, parts)
             if preset is not None:
-                written = _features(written, registry, preset.section(side), ("preprocessing",))
+                written = _features(
+                    written, registry, preset.section(side), tuple(dict.fromkeys(("preprocessing", *parts)))
+                )
             full.add(key, Entry(written, document.keys_at[key], document.values_at[key]))
     if preset is not None:
         for key in ("trainer", "combiner"):

@@ -50,6 +50,8 @@ FC_KEYS = (
 )  # fmt: skip
 DERIVED_KEYS = ("proc_column", "default_validation_metric", "input_size", "num_classes")
 """What Ludwig writes into a rendered feature; it follows from the data."""
+COMPUTED_KEYS = ("computed_fill_value", "computed_outlier_fill_value")
+"""The same in its section `preprocessing`."""
 LUDWIG_PROFILER = {"wait": 1, "warmup": 1, "active": 3, "repeat": 5, "skip_first": 0}
 
 
@@ -179,6 +181,9 @@ def _feature_preprocessing(preprocessing: Section, notes: Notes) -> None:
         entry = preprocessing.entry("missing_value_strategy")
         preprocessing.put("missing_value_strategy", OLD_FILLS[fill], entry.key_at, entry.value_at)
         notes.add(entry.value_at, f"'{fill}' is now called '{OLD_FILLS[fill]}'")
+    for key in COMPUTED_KEYS:
+        if key in preprocessing:
+            preprocessing.take(key)
     prompt = preprocessing.section("prompt")
     if prompt is not None and _says_nothing(prompt):
         preprocessing.take("prompt")
