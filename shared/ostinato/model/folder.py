@@ -22,6 +22,8 @@ from ostinato.model.ecd import ECD
 from ostinato.shape import Shape
 
 FORMAT_VERSION = "1"
+_HEADER = "ostinato"
+"""The one key of the header: safetensors writes several in an order that changes from run to run."""
 
 
 def save_model(folder: str, model: ECD, config: Config, fitted: Mapping[str, Fitted]) -> None:
@@ -42,7 +44,7 @@ def save_model(folder: str, model: ECD, config: Config, fitted: Mapping[str, Fit
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     storage.write_bytes_atomic(f"{folder}/{HYPERPARAMETERS}", hyperparameters)
     storage.write_bytes_atomic(f"{folder}/{METADATA}", metadata)
-    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", safetensors.torch.save(tensors, header))
+    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", safetensors.torch.save(tensors, {_HEADER: json.dumps(header)}))
 
 
 def load_model(folder: str) -> tuple[Config, dict[str, Fitted], ECD]:
@@ -94,7 +96,7 @@ def _weights(folder: str, content: bytes) -> tuple[dict[str, torch.Tensor], dict
         raise DataError(Problem(where, f"can't be read: {error}", hint="the file is damaged; train again")) from error
     # The format: the length of the header in eight bytes, then the header as JSON.
     length = int.from_bytes(content[:8], "little")
-    header: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    header: dict[str, str] = json.loads(json.loads(content[8 : 8 + length]).get("__metadata__", {}).get(_HEADER, "{}"))
     version = header.get("format_version", "none")
     if version != FORMAT_VERSION:
         raise DataError(
