@@ -1,221 +1,112 @@
 """Any data set as a stream of Arrow batches: files by URI, tables and frames in memory.
 
-`open_source(dataset)` takes a file, a pattern or a folder (local, s3://, http(s)://, …), an Arrow table, a pandas or
-polars DataFrame, a dict of lists or a list of dicts.
+    source = open_source("s3://bucket/folder/*.csv.gz")
+    for batch in source.batches(["age", "income"], {"age": pa.float64()}): ...
+
+CSV and TSV (comma, tab, semicolon or bar), JSON lines (also a JSON array), Parquet, Arrow IPC and Feather, ORC; CSV
+and JSON also compressed by gzip. A file, a pattern or a folder; several files are one data set, in the order of their
+names. Nothing is ever written beside them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import pyarrow as pa
+from collections import Counter
 
 from ostinato import storage
 from ostinato.errors import DataError, Problem, did_you_mean, listing
+from ostinato.sources.arrow import ORC, ArrowIPC, Parquet
+from ostinato.sources.delimited import Delimited
+from ostinato.sources.file import FileSource, Format
+from ostinato.sources.json_lines import JSON, JSONLines
+from ostinato.sources.source import Source
+from ostinato.sources.table import TableSource, as_table
 
-BATCH_ROWS = 65536
+__all__ = ["Source", "as_table", "open_source"]
 
-
-class Source(ABC):
-    """A data set that can be read any number of times."""
-
-    uri: str
-    """Where it is; `memory` for what has no address."""
-
-    @abstractmethod
-    def column_names(self) -> list[str]:
-        """The names of the columns, in order.
-
-        Raises:
-            DataError: the data can't be read, or a name stands twice.
-        """
-
-    @abstractmethod
-    def digest(self) -> str:
-        """A digest of the content: the same bytes under another name give the same."""
-
-    @abstractmethod
-    def _read(self, columns: list[str], types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]: ...
-
-    def batches(
-        self, columns: Sequence[str] | None = None, types: Mapping[str, pa.DataType] | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows, in order.
-
-        Args:
-            columns: the columns to read, in the order wanted; None for all.
-            types: types at which text formats should aim. A column with a value that does not convert comes as string.
-
-        Raises:
-            DataError: a column is missing, or the data can't be read.
-        """
-        names = self.column_names()
-        wanted = names if columns is None else list(columns)
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise DataError(
-                Problem(self.uri, f"there is no column '{name}'", listing(names), did_you_mean(name, names))
-                for name in missing
-            )
-        return self._read(wanted, types or {})
-
-
-class TableSource(Source):
-    """A table in memory."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.uri = "memory"
-        self.table = table
-
-    def column_names(self) -> list[str]:
-        """The names of the columns."""
-        names: list[str] = self.table.column_names
-        refuse_duplicates(self.uri, names)
-        return names
-
-    def digest(self) -> str:
-        """SHA-256 of the Arrow data, however they are cut into chunks."""
-        sink = _HashingSink()
-        table = self.table.combine_chunks().replace_schema_metadata()
-        with pa.PythonFile(sink, mode="w") as file, pa.ipc.new_stream(file, table.schema) as writer:
-            writer.write_table(table, max_chunksize=BATCH_ROWS)
-        return sink.hasher.hexdigest()
-
-    def _read(self, columns: list[str], types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        yield from self.table.select(columns).to_batches(max_chunksize=BATCH_ROWS)
-
-
-class FileSource(Source):
-    """One file or several of the same columns, read one after another."""
-
-    def __init__(self, uri: str, data_format: str) -> None:
-        from ostinato.readers import reader_of
-
-        self.uri = uri
-        self.files = storage.expand(uri)
-        self.readers = [reader_of(file, data_format) for file in self.files]
-        self._names: list[str] | None = None
-
-    def column_names(self) -> list[str]:
-        """The names of the columns; all files must have the same."""
-        if self._names is None:
-            names = self.readers[0].column_names()
-            refuse_duplicates(self.files[0], names)
-            for file, reader in zip(self.files[1:], self.readers[1:], strict=True):
-                others = reader.column_names()
-                if set(others) != set(names):
-                    odd = sorted(set(others) ^ set(names))
-                    raise DataError(Problem(file, f"its columns differ from those of {self.files[0]}: {listing(odd)}"))
-            self._names = names
-        return self._names
-
-    def digest(self) -> str:
-        """A digest of the content of all files, in the order of their names."""
-        digests = [storage.digest(file) for file in self.files]
-        return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-
-    def _read(self, columns: list[str], types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        for reader in self.readers:
-            yield from reader.batches(columns, types)
-
-
-class _HashingSink:
-    """A file that keeps nothing but the hash of what is written to it."""
-
-    def __init__(self) -> None:
-        self.hasher = hashlib.sha256()
-        self.closed = False
-        self.position = 0
-
-    def write(self, data: Any) -> int:
-        self.hasher.update(data)
-        size = len(memoryview(data).cast("B"))
-        self.position += size
-        return size
-
-    def tell(self) -> int:
-        return self.position
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-
-def refuse_duplicates(uri: str, names: Sequence[str]) -> None:
-    """Raises DataError if a name stands twice."""
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise DataError(Problem(uri, f"duplicate column names: {listing(twice)} stand twice or more"))
+FORMATS: dict[str, Format] = {
+    "csv": Delimited(None),
+    "tsv": Delimited("\t"),
+    "jsonl": JSONLines(),
+    "json": JSON(),
+    "parquet": Parquet(),
+    "arrow": ArrowIPC(),
+    "feather": ArrowIPC(),
+    "orc": ORC(),
+}
+_ENDINGS = {
+    "csv": "csv", "tsv": "tsv", "tab": "tsv", "txt": "csv", "data": "csv",
+    "jsonl": "jsonl", "ndjson": "jsonl", "json": "json",
+    "parquet": "parquet", "pq": "parquet",
+    "arrow": "arrow", "arrows": "arrow", "ipc": "arrow", "feather": "arrow",
+    "orc": "orc",
+}  # fmt: skip
+_COMPRESSED = ("csv", "tsv", "jsonl", "json")
+_NOT_YET = frozenset({
+    "xls", "xlsx", "xlsm", "xlsb", "odf", "ods", "odt", "excel", "hdf5", "h5", "html", "sas", "sas7bdat", "sav", "spss",
+    "dta", "stata", "fwf", "avro", "zip", "bz2", "xz", "zst", "pickle", "pkl",
+})  # fmt: skip
+_IN_MEMORY = frozenset({"df", "dataframe", "dict", "dictionary"})
 
 
 def open_source(dataset: object, data_format: str = "auto") -> Source:
     """The data set as a source of Arrow batches.
 
     Args:
-        dataset: see the module's docstring; a `Source` is returned as it is.
-        data_format: `auto` (by the ending), csv, tsv, parquet, json, jsonl, feather or arrow.
+        dataset: path or URI of a file, pattern or folder; Arrow table or batch, pandas or polars DataFrame, dict of
+            lists, list of dicts; a `Source` is given back.
+        data_format: `auto` tells it by the ending of the name; else one of FORMATS.
 
     Raises:
         DataError: there is no such file, or it is of no kind that can be read.
     """
     if isinstance(dataset, Source):
         return dataset
-    if isinstance(dataset, str | os.PathLike):
-        return FileSource(os.fspath(dataset), data_format)
-    return TableSource(as_table(dataset))
+    if not isinstance(dataset, str | os.PathLike):
+        return TableSource(as_table(dataset))
+    uri = os.fspath(dataset)
+    if not isinstance(uri, str) or not uri.strip():
+        raise DataError(Problem("dataset", "the name of the data is empty", "a path or URI"))
+    files = storage.expand(uri)
+    if data_format not in ("auto", *_IN_MEMORY):
+        return FileSource(uri, files, _format_named(uri, data_format))
+    if len(files) > 1:
+        # A README in a folder of data is no data.
+        files = [file for file in files if _ending(file)[0] in _ENDINGS] or files
+    kinds = Counter(_format_of(file) for file in files)
+    if len(kinds) > 1:
+        found = listing(f"{count} of {kind}" for kind, count in kinds.items())
+        raise DataError(Problem(uri, f"holds files of several formats: {found}", hint="use a pattern, such as *.csv"))
+    return FileSource(uri, files, FORMATS[next(iter(kinds))])
 
 
-def as_table(dataset: object) -> pa.Table:
-    """An Arrow table of what is in memory."""
-    if isinstance(dataset, pa.Table):
-        return dataset
-    if isinstance(dataset, pa.RecordBatch):
-        return pa.Table.from_batches([dataset])
-    if isinstance(dataset, Mapping):
-        return _table_of({str(name): values for name, values in dataset.items()})
-    # Frames are known by the name of their module, so that neither pandas nor polars is imported here.
-    if type(dataset).__module__.startswith("pandas") and hasattr(dataset, "columns"):
-        refuse_duplicates("the DataFrame", [str(name) for name in dataset.columns])
-        return _table_of({str(name): dataset[name] for name in dataset.columns})
-    if type(dataset).__module__.startswith("polars") and hasattr(dataset, "to_arrow"):
-        table: pa.Table = dataset.to_arrow()
-        return table
-    if (
-        isinstance(dataset, Sequence)
-        and not isinstance(dataset, bytes)
-        and all(isinstance(r, Mapping) for r in dataset)
-    ):
-        names = list(dict.fromkeys(str(name) for row in dataset for name in row))
-        return _table_of({name: [row.get(name) for row in dataset] for name in names})
-    kinds = "a path or URI, an Arrow table, a pandas or polars DataFrame, a dict of lists, a list of dicts"
-    raise DataError(Problem("dataset", f"found a {type(dataset).__name__}", kinds))
+def _format_named(uri: str, name: str) -> Format:
+    if name in FORMATS:
+        return FORMATS[name]
+    what = "is not implemented yet" if name in _NOT_YET else "is not known"
+    hint = did_you_mean(name, FORMATS)
+    raise DataError(Problem(uri, f"the format '{name}' {what}", listing(["auto", *FORMATS]), hint))
 
 
-def _table_of(columns: Mapping[str, Any]) -> pa.Table:
-    return pa.table({name: _array_of(values) for name, values in columns.items()})
+def _ending(file: str) -> tuple[str, bool]:
+    """The ending of a name in lower case, and whether .gz stood behind it."""
+    # A web address may have a query; anywhere else a question mark is a part of the name.
+    path = file.partition("?")[0] if storage.is_http(file) else file
+    name = path.rpartition("/")[2].lower()
+    packed = name.endswith(".gz")
+    return name.removesuffix(".gz").rpartition(".")[2], packed
 
 
-def _array_of(values: Any) -> pa.Array | pa.ChunkedArray:
-    """An Arrow array; a column of mixed types comes as strings."""
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array(
-            [None if value is None or value != value else str(value) for value in values],  # noqa: PLR0124 (NaN)
-            pa.string(),
-        )
+def _format_of(file: str) -> str:
+    """Raises DataError where the ending tells no format that can be read."""
+    ending, packed = _ending(file)
+    name = _ENDINGS.get(ending, "")
+    if name and not (packed and name not in _COMPRESSED):
+        return name
+    allowed = "CSV, TSV, JSON lines (each also .gz), JSON, Parquet, Arrow, Feather, ORC"
+    if packed and name:
+        raise DataError(Problem(file, f"{name} files are not read through gzip; they have a compression of their own"))
+    if ending in _NOT_YET:
+        raise DataError(Problem(file, f"the format .{ending} is not implemented yet", allowed, "convert it to one"))
+    hint = f"name it with --data_format: {listing(FORMATS)}"
+    raise DataError(Problem(file, "the name does not tell the format", allowed, hint))
