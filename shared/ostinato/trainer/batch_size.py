@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ostinato.errors import ConfigError, Problem
 from ostinato.trainer.spec import TrainerSpec
 
 STEPS_PER_EPOCH = 32
@@ -40,9 +39,6 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: t
     """What the config says, and for `auto`: the rule of rows, halved until the activations fit into memory.
 
     `bytes_per_row` is what `activation_bytes` counted.
-
-    Raises:
-        ConfigError: `effective_batch_size` is not the product of the two others.
     """
     wanted, size, steps = (
         _given(value) for value in (spec.effective_batch_size, spec.batch_size, spec.gradient_accumulation_steps)
@@ -55,14 +51,7 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: t
             size = next(smaller for smaller in range(size, 0, -1) if wanted % smaller == 0)
     if steps is None:
         steps = max(1, wanted // size) if wanted else 1
-    if wanted not in (None, size * steps):
-        raise ConfigError(
-            Problem(
-                "trainer.effective_batch_size",
-                f"{wanted} is not batch_size ({size}) x gradient_accumulation_steps ({steps})",
-                hint="set one of the three to auto",
-            )
-        )
+    assert wanted in (None, size * steps), "the config says what goes together"
     evaluation = None if spec.eval_batch_size is None else _given(spec.eval_batch_size)
     return BatchPlan(size, steps, evaluation or max(size, fitting(EVALUATION, bytes_per_row, device)))
 

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ostinato.column import Fitted
 from ostinato.config import Config
-from ostinato.errors import ConfigError, Problem
 from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
 from ostinato.model.ecd import ECD
 from ostinato.trainer.batch_size import BatchPlan, activation_bytes, plan_batches
@@ -121,12 +120,6 @@ class Trainer:
         Raises:
             ConfigError: the loss became infinite or not a number.
         """
-        if self._spec.steps_per_checkpoint and self._spec.checkpoints_per_epoch:
-            raise ConfigError(
-                Problem(
-                    "trainer", "steps_per_checkpoint and checkpoints_per_epoch are both set", hint="set one of them"
-                )
-            )
         self._total = self.total_steps
         self._progress.start(self._plan())
         if not len(self.validation) and not self._spec.skip_all_evaluation:
@@ -163,7 +156,9 @@ class Trainer:
             if state.stopped:
                 return
         # Only here, because the order of an epoch is drawn for one size of batch.
-        self._batch_size = self._next_batch_size
+        if self._next_batch_size != self._batch_size:
+            self._batch_size = self._next_batch_size
+            self._total = self.total_steps
 
     def _step(self, batch: Batch, number: int, num_batches: int) -> None:
         state, window = self.state, self.batches.accumulation

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
-from ostinato.errors import ConfigError
 from ostinato.trainer.batch_size import LARGEST, SMALLEST, activation_bytes, fitting, host_memory, plan_batches, rule
 from ostinato.trainer.spec import TrainerSpec
 
@@ -44,11 +42,6 @@ def test_accumulation_makes_up_the_effective_batch() -> None:
     size, steps = plan(effective_batch_size=1000)
     assert size * steps == 1000
     assert plan(effective_batch_size=128, gradient_accumulation_steps=4) == (32, 4)
-
-
-def test_a_product_that_does_not_come_out_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="100 is not batch_size"):
-        plan(batch_size=32, effective_batch_size=100)
 
 
 def test_activations_are_counted_the_same_each_time_and_change_nothing() -> None:

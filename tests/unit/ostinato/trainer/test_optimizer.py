@@ -11,7 +11,7 @@ from torch import nn
 
 from ostinato.errors import ConfigError
 from ostinato.trainer.optimizer import Optimizer, build_optimizer
-from ostinato.trainer.spec import OPTIMIZERS, AdamSpec, AdamWSpec, MuonSpec, SGDSpec, SparseAdamSpec
+from ostinato.trainer.spec import OPTIMIZERS, AdamSpec, AdamWSpec, MuonSpec, NAdamSpec, SGDSpec, SparseAdamSpec
 
 
 def network() -> nn.Sequential:
@@ -108,8 +108,8 @@ def test_the_learning_rate_can_change() -> None:
 
 
 def test_parameters_that_clash_are_an_error_that_names_them() -> None:
-    with pytest.raises(ConfigError, match="Nesterov momentum requires a momentum"):
-        build_optimizer(SGDSpec(nesterov=True), network(), 0.01)
+    with pytest.raises(ConfigError, match="Invalid beta parameter"):
+        build_optimizer(NAdamSpec(betas=(1.0, 0.9)), network(), 0.01)
 
 
 def test_the_default_optimizer_does_not_import_dynamo() -> None:

@@ -112,6 +112,7 @@ def test_no_rate_is_negative_or_above_the_base(
             "warmup_fraction": warmup,
             "pct_start": fraction,
             "wsd_warmup_fraction": fraction,
+            "wsd_stable_fraction": 0.0,
             "wsd_decay_fraction": 1 - fraction,
         }
     )
