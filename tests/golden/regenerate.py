@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -38,11 +39,27 @@ def universal() -> str:
     return pipeline_text(None)
 
 
+def json_schema() -> str:
+    """The JSON schema of the config."""
+    from ostinato.json_schema import export_schema
+
+    return json.dumps(export_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def config_reference() -> str:
+    """The reference of the config, for people."""
+    from ostinato.reference import reference
+
+    return reference()
+
+
 def golden_files() -> dict[Path, Callable[[], str]]:
     """Path -> what makes its text."""
     files: dict[Path, Callable[[], str]] = {
         GOLDEN / "pipelines/penguins.yaml": specialized,
         GOLDEN / "pipelines/universal.yaml": universal,
+        GOLDEN / "config.schema.json": json_schema,
+        ROOT / "docs/config.md": config_reference,
     }
     for step in STEPS:
         files[GOLDEN / f"components/{step}.yaml"] = lambda step=step: component(step)
