@@ -34,8 +34,7 @@ class ModelFolder:
         self._saved_at = time.monotonic()
         if storage.is_local(self._folder):
             Path(storage.local_path(self._folder), WEIGHTS).unlink(missing_ok=True)
-        manifest = data.manifest.model_dump_json(indent=2).encode()
-        storage.write_bytes_atomic(f"{self._folder}/{MANIFEST}", manifest)
+        storage.write_bytes_atomic(f"{self._folder}/{MANIFEST}", storage.read_bytes(f"{data.folder}/{MANIFEST}"))
 
     def keep(self, model: ECD) -> None:
         """Called when the model is the best so far: saves it, unless that was done a moment ago."""
