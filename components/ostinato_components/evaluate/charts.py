@@ -164,7 +164,7 @@ def short(value: float) -> str:
     for factor, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
         if size >= factor:
             return f"{value / factor:.3g}{letter}"
-    if size >= 10_000:
+    if size >= 1000:
         return f"{value:,.0f}"
     if size < 1e-3:
         return f"{value:.1e}".replace("e-0", "e-")

@@ -155,12 +155,17 @@ def _tiles(output: OutputResult) -> list[Tile]:
     return [
         Tile(
             _TITLES.get(name, name.replace("_", " ")),
-            short(output.metrics[name]),
-            f"trivial {short(output.baseline[name])}" if name in output.baseline else "",
+            _figure(name, output.metrics[name]),
+            f"trivial {_figure(name, output.baseline[name])}" if name in output.baseline else "",
         )
         for name in _HEADLINES[output.spec.type]
         if name in output.metrics
     ]
+
+
+def _figure(name: str, value: float) -> str:
+    # R² of the mean itself is 0 but for rounding; it has no units, so four decimals are always enough.
+    return f"{round(value, 4) + 0.0:g}" if name == "r2" else short(value)
 
 
 def _metrics(output: OutputResult) -> list[Row]:
@@ -282,15 +287,16 @@ def _raw(predictor: Predictor, inputs: Columns, rows: np.ndarray) -> tuple[list[
     """Names of some inputs, and their values in some rows as text."""
     names = list(predictor.inputs)[:MAX_EXAMPLE_INPUTS]
     columns = [predictor.inputs[name].decode(inputs[name][rows], predictor.fitted[name]) for name in names]
-    texts = [[_text(value) for value in column] for column in columns]
-    return names, list(zip(*texts, strict=True))
+    return names, list(zip(*(_texts(column) for column in columns), strict=True))
 
 
-def _text(value: pa.Scalar) -> str:
-    found = value.as_py()
-    if found is None:
-        return "–"
-    return short(found) if isinstance(found, float) else str(found)
+def _texts(column: pa.Array) -> list[str]:
+    """[N] values as text; of numbers as many digits as float32 keeps."""
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy(zero_copy_only=False)
+        noise = 1e-6 * np.nanmax(np.abs(values), initial=0.0)
+        return [short(0.0 if abs(value) < noise else value) for value in values]
+    return ["–" if value is None else str(value) for value in column.to_pylist()]
 
 
 def _units(output: OutputResult, predictor: Predictor, encoded: np.ndarray) -> np.ndarray:

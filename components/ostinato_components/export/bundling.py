@@ -28,7 +28,8 @@ from ostinato.bundle import Bundle, BundleColumn, BundleOutput, Parity
 from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Problem
 from ostinato.predictor import OnnxNetwork, Predictor, TorchNetwork
-from ostinato_components.export.network import NoOnnx, onnx_names, write_onnx
+from ostinato_components.export import network as onnx_network
+from ostinato_components.export.network import NoOnnx, onnx_names
 from ostinato_components.export.parity import TOLERANCE, check, differences, raw_differences, raw_rows
 
 README = "README.md"
@@ -135,11 +136,11 @@ def _with_network(bundle: Bundle, model: Predictor, encoded: dict[str, np.ndarra
     names = {column.feature: column.onnx for column in bundle.inputs}
     outputs = [output.onnx for output in bundle.outputs]
     try:
-        write_onnx(model.network.model, encoded, folder / ONNX, names, outputs)
+        onnx_network.write_onnx(model.network.model, encoded, folder / ONNX, names, outputs)
     except NoOnnx as error:
         return bundle.model_copy(update={"no_onnx": str(error)})
-    network = OnnxNetwork((folder / ONNX).read_bytes(), bundle)
-    found = differences(network.scores(encoded), model.network.scores(encoded))
+    exported = OnnxNetwork((folder / ONNX).read_bytes(), bundle)
+    found = differences(exported.scores(encoded), model.network.scores(encoded))
     check(found, f"the score of {ONNX}")
     num_rows = len(next(iter(encoded.values())))
     return bundle.model_copy(update={"parity": Parity(rows=num_rows, tolerance=TOLERANCE, differences=found)})
