@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 import pyarrow as pa
-from ostinato.load import LoadedConfig, load_config, render
 
 from ostinato import __version__
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, TRAINING_STATISTICS
-from ostinato.errors import ConfigError
+from ostinato.errors import ConfigError, DataError, Problem
+from ostinato.load import LoadedConfig, load_config, render
 from ostinato_pipelines.results import (
     EvaluationResults,
     ExperimentResults,
@@ -45,6 +45,8 @@ from ostinato_pipelines.results import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ostinato.batches import Source
     from ostinato.predictor import Predictor
 
 Dataset = Union[
@@ -136,7 +138,6 @@ class Model:
             Interrupted: stopped from outside; the best model so far was kept.
         """
         from ostinato.predictor import Predictor
-
         from ostinato_components import train
 
         run_directory = make_run_directory(output_directory, experiment_name, model_name)
@@ -267,30 +268,53 @@ class Model:
         skip_save_predictions: bool = True,
         skip_save_eval_stats: bool = True,
         collect_predictions: bool = False,
+        collect_overall_stats: bool = True,
         output_directory: str = "results",
         return_type: ReturnType = "pandas",
     ) -> EvaluationResults:
         """Metrics of raw rows with targets: {feature: {metric: value}}, in the columns' own units.
 
+        A `split` other than `full` picks the rows that training, validation or test had, so it wants the very data
+        that the model was trained on.
+
         Raises:
-            DataError: a column is missing, or the data can't be read.
+            DataError: a column is missing, the data can't be read, or are others than those of training.
         """
         from ostinato.batches import open_source
-
         from ostinato_components import evaluate
 
-        evaluation = evaluate.evaluate_source(
-            self._trained(), open_source(dataset, data_format), split=split, batch_size=batch_size
-        )
+        source = open_source(dataset, data_format)
+        if split == "full":
+            evaluation = evaluate.evaluate_source(self._trained(), source, batch_size=batch_size)
+        else:
+            with tempfile.TemporaryDirectory() as scratch:
+                self._split_again(source, scratch)
+                evaluation = evaluate.run(self._trained_folder(), scratch, split=split, batch_size=batch_size)
+        statistics = evaluation.statistics if collect_overall_stats else evaluation.metrics
         directory = Path(output_directory)
         if not (skip_save_predictions and skip_save_eval_stats):
             directory.mkdir(parents=True, exist_ok=True)
         if not skip_save_eval_stats:
-            write_json(directory / "test_statistics.json", evaluation.statistics)
+            write_json(directory / "test_statistics.json", statistics)
         if not skip_save_predictions:
             write_predictions(evaluation.predictions, directory, unprocessed=not skip_save_unprocessed_output)
         predictions = as_returned(evaluation.predictions, return_type) if collect_predictions else None
-        return EvaluationResults(evaluation.statistics, predictions, output_directory, tuple(evaluation.warnings))
+        return EvaluationResults(statistics, predictions, output_directory, tuple(evaluation.warnings))
+
+    def _split_again(self, source: Source, folder: str) -> None:
+        """Encodes the data that the model was trained on once more: the same seed, so the same rows in each split."""
+        from ostinato_components import preprocess
+
+        predictor = self._trained()
+        if predictor.manifest is None or not predictor.was_trained_on(source):
+            raise DataError(
+                Problem(
+                    source.uri,
+                    "are not the data that this model was trained on, so none of its rows trained or tested it",
+                    hint="evaluate all rows: split full",
+                )
+            )
+        preprocess.run(source, predictor.config, folder, seed=predictor.manifest.seed)
 
     def save(self, save_path: str | os.PathLike[str]) -> None:
         """Copies the model folder; whole or not at all.

@@ -53,6 +53,8 @@ class Manifest(Spec):
     """Digest of the data's content."""
     config_digest: str
     """Digest of the part of the config that preprocessing reads."""
+    seed: int = 42
+    """Seed of the split and the sampling."""
     splits: dict[SplitName, tuple[Shard, ...]]
     """The shards of each split, in order."""
     dropped_rows: dict[str, int] = {}

@@ -87,6 +87,7 @@ def run(
             source=" ".join(source.uri for source in sources.values()),
             source_digest=digest.result(),
             config_digest=config_digest(config, seed),
+            seed=seed,
             splits=encoded.splits,
             dropped_rows=dict(sorted((+(first.findings.dropped + encoded.dropped)).items())),
             unparsable=_unparsable(first.findings),

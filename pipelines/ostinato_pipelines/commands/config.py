@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import yaml
-from ostinato.load import LoadedConfig, load_config
 
 from ostinato.errors import ConfigError
+from ostinato.load import LoadedConfig, load_config
 from ostinato_pipelines.commands.flags import add_config, add_data, add_logging, add_seed, command
 
 

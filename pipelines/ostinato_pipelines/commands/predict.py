@@ -15,13 +15,6 @@ def _shared_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model_path", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("-od", "--output_directory", default="results", metavar="DIR", help="default: results")
     parser.add_argument("-bs", "--batch_size", type=int, default=8192, metavar="N", help="rows at once; default: 8192")
-    parser.add_argument(
-        "-s",
-        "--split",
-        default="full",
-        choices=["training", "validation", "test", "full"],
-        help="rows that the model's config assigns to this split; default: full",
-    )
     add_device(parser)
     add_logging(parser)
 
@@ -35,11 +28,19 @@ def _predict_flags(parser: argparse.ArgumentParser) -> None:
             "skip_save_predictions": ("sstp", "does not write predictions"),
         },
     )
+    parser.add_argument("-s", "--split", default="full", choices=["full"], help="only full: every row is predicted")
     add_not_yet(parser, "-gc", "--generation_config")
 
 
 def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
     _shared_flags(parser)
+    parser.add_argument(
+        "-s",
+        "--split",
+        default="full",
+        choices=["training", "validation", "test", "full"],
+        help="the rows that training, validation or test had, of the data trained on; default: full",
+    )
     add_switches(
         parser,
         {
@@ -61,7 +62,6 @@ def predict(arguments: argparse.Namespace) -> int:
     results = model.predict(
         arguments.dataset,
         data_format=arguments.data_format,
-        split=arguments.split,
         batch_size=arguments.batch_size,
         skip_save_unprocessed_output=arguments.skip_save_unprocessed_output,
         skip_save_predictions=arguments.skip_save_predictions,
