@@ -135,7 +135,8 @@ class Corn(Loss):
 
     def link(self, logits: Tensor) -> Tensor:
         """[..., K - 1] -> [..., K] probabilities of the classes in the order of their codes."""
-        above = torch.sigmoid(logits).cumprod(dim=-1)
+        # A sum of logarithms, not a product: ONNX has no cumulative product.
+        above = F.logsigmoid(logits).cumsum(dim=-1).exp()
         ones, zeros = torch.ones_like(above[..., :1]), torch.zeros_like(above[..., :1])
         by_rank = torch.cat([ones, above], dim=-1) - torch.cat([above, zeros], dim=-1)
         return by_rank[..., self.rank]
