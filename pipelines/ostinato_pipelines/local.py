@@ -147,9 +147,10 @@ def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bo
             enable_caching=caching,
             cache_root=str(store / "cache"),
         )
-        progress = Progress(sys.stderr, text.count('"taskInfo":'))
+        pipeline = components.load_component_from_text(text)
+        progress = Progress(sys.stderr, len(pipeline.pipeline_spec.root.dag.tasks))
         with as_we_need_it(progress, {ERROR_FILE: error_file}):
-            components.load_component_from_text(text)(**arguments)
+            pipeline(**arguments)
         if progress.failed:
             raise reported(error_file) or crash(*progress.failed)
         return progress.steps
@@ -193,7 +194,7 @@ class Progress(Observer):
         artifacts = {key: output for key, output in outputs.items() if hasattr(output, "uri")}
         metrics = artifacts["metrics"].metadata if "metrics" in artifacts else {}
         paths = {key: str(artifact.uri) for key, artifact in artifacts.items() if Path(artifact.uri).exists()}
-        self.steps.append(StepRun(name, seconds, return_code is None, paths, dict(metrics)))
+        self.steps.append(StepRun(name, seconds, return_code is None, paths, dict(sorted(metrics.items()))))
 
     def _write(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
