@@ -49,7 +49,7 @@ def fit_temperature(scores: Tensor, targets: Tensor) -> float:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.item()
 
-        optimizer.step(closure)
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         fitted = parameter.exp().clamp(*_BOUNDS)
         is_better = torch.isfinite(fitted) and log_loss(fitted.log()) < log_loss(torch.zeros_like(fitted))

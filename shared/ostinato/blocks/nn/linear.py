@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from ostinato.blocks.nn.initializers import initialize
 from ostinato.blocks.spec import Initializer
 
+_SMALL_BATCH = 64
+"""Rows below which scaling the units is faster than scaling the weights (by half at 32 rows)."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -64,8 +67,15 @@ class EnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, E, I] (or [N, 1, I] for the same input for all) -> [N, E, D]."""
-        hidden = F.linear(x * self.input_scale, self.weight)
-        return hidden * self.output_scale if self.bias is None else torch.addcmul(self.bias, hidden, self.output_scale)
+        if self.training and x.shape[0] < _SMALL_BATCH:
+            hidden = F.linear(x * self.input_scale, self.weight) * self.output_scale
+            return hidden if self.bias is None else hidden + self.bias
+        # The scales go into the weights [E, D, I], which are fewer than the units of a large batch.
+        weights = self.output_scale.unsqueeze(2) * self.weight * self.input_scale.unsqueeze(1)
+        if x.shape[1] == 1:
+            bias = None if self.bias is None else self.bias.flatten()
+            return F.linear(x.squeeze(1), weights.flatten(0, 1), bias).view(-1, *self.output_scale.shape)
+        return _by_member(x, weights.transpose(1, 2), self.bias)
 
 
 class MemberLinear(nn.Module):
@@ -83,8 +93,7 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, E, I] -> [N, E, D]."""
-        hidden = torch.bmm(x.transpose(0, 1), self.weight).transpose(0, 1)
-        return hidden if self.bias is None else hidden + self.bias
+        return _by_member(x, self.weight, self.bias)
 
 
 class FeatureLinear(nn.Module):
@@ -98,7 +107,14 @@ class FeatureLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, F, I] -> [N, F, D]."""
-        return torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight).transpose(0, 1)
+        return _by_member(x, self.weight, self.bias)
+
+
+def _by_member(x: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    """[N, E, I], [E, I, D], [E, D] -> [N, E, D]."""
+    if bias is None:
+        return torch.bmm(x.transpose(0, 1), weights).transpose(0, 1)
+    return torch.baddbmm(bias.unsqueeze(1), x.transpose(0, 1), weights).transpose(0, 1)
 
 
 def random_signs(num_members: int, sections: Sequence[int]) -> Tensor:

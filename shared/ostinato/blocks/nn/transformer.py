@@ -37,7 +37,7 @@ class TransformerLayer(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """[N, T, D] -> [N, heads, T, D / heads]."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.num_heads, -1).transpose(1, 2)
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x

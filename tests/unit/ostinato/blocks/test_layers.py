@@ -76,16 +76,20 @@ def test_an_unknown_parameter_of_a_norm_is_named():
     assert error.value.problems[0].allowed == "eps, elementwise_affine, bias"
 
 
-def test_a_member_of_an_ensemble_is_a_linear_layer_with_scaled_inputs_and_outputs():
+@pytest.mark.parametrize("rows", [5, 100])
+@pytest.mark.parametrize("inputs", [1, 4])
+def test_a_member_of_an_ensemble_is_a_linear_layer_with_scaled_inputs_and_outputs(rows, inputs):
     layer = EnsembleLinear(3, 2, num_members=4, start=Start(), sections=(2, 1))
     with torch.no_grad():
         layer.output_scale.uniform_(0.5, 2)
         layer.bias.uniform_(-1, 1)
-    x = torch.randn(5, 3)
-    y = layer(x.unsqueeze(1))
+    x = torch.randn(rows, inputs, 3)
+    y = layer(x)
+    x = x.expand(rows, 4, 3)
+    assert torch.allclose(layer.eval()(x), y, atol=1e-6)
     for member in range(4):
         r, s, b = layer.input_scale[member], layer.output_scale[member], layer.bias[member]
-        assert torch.allclose(y[:, member], ((x * r) @ layer.weight.t()) * s + b, atol=1e-6)
+        assert torch.allclose(y[:, member], ((x[:, member] * r) @ layer.weight.t()) * s + b, atol=1e-6)
 
 
 def test_the_signs_of_members_are_equal_within_a_feature():
