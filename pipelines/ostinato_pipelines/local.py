@@ -110,7 +110,7 @@ def run_local(
         OstinatoError: a step failed; of the step's class, with its problems and its exit code.
     """
     target = Path(output_directory)
-    refuse_foreign(target)
+    check_target(target)
     arguments = {
         "dataset": absolute(dataset),
         "overrides": json.dumps(dict(overrides or {})),
@@ -200,11 +200,18 @@ class Progress(Observer):
         print(line, file=self.stream, flush=True)
 
 
-def refuse_foreign(target: Path) -> None:
-    """Raises ConfigError where the folder holds anything but an earlier run: results are written over."""
+def check_target(target: Path) -> None:
+    """Before an hour of training: whether the results can go there.
+
+    Raises:
+        ConfigError: the folder holds anything but an earlier run, which is written over, or can't be written.
+    """
     if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / RUN_FILE).exists()):
         message = "exists and holds no earlier run of a pipeline"
         raise ConfigError(Problem(str(target), message, hint="name another --output_directory"))
+    nearest = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(Problem(str(target), f"can't be written: {nearest} is no folder that you may write to"))
 
 
 def hand_out(run: LocalRun) -> None:

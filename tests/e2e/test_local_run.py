@@ -128,6 +128,13 @@ def test_a_folder_that_holds_something_else_is_refused(data, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(data, tmp_path, capfd):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="can't be written"):
+        run_local(DOCUMENT, data, output_directory=tmp_path / "file" / "out")
+    assert capfd.readouterr().err == ""
+
+
 def test_the_command_says_where_to_look(first, home, data):
     config = home / "config.yaml"
     config.write_text(yaml.safe_dump(DOCUMENT))
