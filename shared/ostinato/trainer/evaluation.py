@@ -50,7 +50,8 @@ class Evaluator:
             return {}
         logits, targets = self.logits(model, rows)
         with torch.no_grad():
-            losses = model.losses(logits, targets)
+            # The members of an ensemble predict together, so what counts is the loss of their mean.
+            losses = model.losses({name: _mean_of_members(value) for name, value in logits.items()}, targets)
             total = float(model.total_loss(losses))
             scores = {name: score.float().cpu().numpy() for name, score in model.scores(logits).items()}
         metrics: Metrics = {}
@@ -65,6 +66,11 @@ class Evaluator:
 
 def _joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
     return {name: part[0] if len(part) == 1 else torch.cat(part) for name, part in parts.items()}
+
+
+def _mean_of_members(logits: Tensor) -> Tensor:
+    """[N, K] or [N, E, K] -> [N, K]."""
+    return logits.mean(dim=1) if logits.ndim == 3 else logits
 
 
 def trivial_scores(output: OutputSpec, training: np.ndarray, num_rows: int, num_classes: int) -> list[np.ndarray]:

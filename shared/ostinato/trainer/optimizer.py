@@ -6,7 +6,7 @@ training on a small table takes. The functions below those classes do not, so Ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -32,17 +32,10 @@ class Optimizer(Protocol):
 class Adam:
     """Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), the same to the bit as `torch.optim`'s."""
 
-    def __init__(self, spec: AdamSpec | AdamWSpec, parameters: Iterable[nn.Parameter], rate: float) -> None:
+    def __init__(self, spec: AdamSpec | AdamWSpec, network: nn.Module, rate: float) -> None:
         self._spec = spec
         self._rate = rate
-        self._parameters = list(parameters)
-        # The fused kernel updates all parameters in one call.
-        self._fused = all(p.dtype == torch.float32 and p.device.type in ("cpu", "cuda") for p in self._parameters)
-        self._means = [torch.zeros_like(p) for p in self._parameters]
-        self._squares = [torch.zeros_like(p) for p in self._parameters]
-        self._largest = [torch.zeros_like(p) for p in self._parameters] if spec.amsgrad else []
-        on_device = self._fused and bool(self._parameters) and self._parameters[0].device.type == "cuda"
-        self._steps = [torch.zeros((), device=p.device if on_device else "cpu") for p in self._parameters]
+        self._groups = [_AdamGroup(parameters, decay) for parameters, decay in _groups(network, spec.weight_decay)]
 
     def set_learning_rate(self, rate: float) -> None:
         """The size of the next steps."""
@@ -50,31 +43,48 @@ class Adam:
 
     def step(self, closure: Closure) -> None:
         """One step; a parameter without gradient stays as it is."""
+        with torch.no_grad():
+            for group in self._groups:
+                group.step(self._spec, self._rate)
+
+
+class _AdamGroup:
+    """Parameters with the same weight decay, and their moments."""
+
+    def __init__(self, parameters: list[nn.Parameter], weight_decay: float) -> None:
+        self._parameters = parameters
+        self._weight_decay = weight_decay
+        # The fused kernel updates all parameters in one call.
+        self._fused = all(p.dtype == torch.float32 and p.device.type in ("cpu", "cuda") for p in parameters)
+        self._means = [torch.zeros_like(p) for p in parameters]
+        self._squares = [torch.zeros_like(p) for p in parameters]
+        self._largest = [torch.zeros_like(p) for p in parameters]
+        self._steps = [torch.zeros((), device=p.device if self._fused else "cpu") for p in parameters]
+
+    def step(self, spec: AdamSpec | AdamWSpec, rate: float) -> None:
         used = [index for index, p in enumerate(self._parameters) if p.grad is not None]
 
-        def pick(tensors: list[Tensor]) -> list[Tensor]:
-            return tensors if len(used) == len(tensors) else [tensors[index] for index in used]
+        def pick(tensors: Sequence[Tensor]) -> list[Tensor]:
+            return [tensors[index] for index in used]
 
-        with torch.no_grad():
-            parameters = pick(list(self._parameters))
-            adam(
-                parameters,
-                [p.grad for p in parameters if p.grad is not None],
-                pick(self._means),
-                pick(self._squares),
-                pick(self._largest) if self._largest else [],
-                pick(self._steps),
-                fused=self._fused,
-                foreach=False if self._fused else None,
-                decoupled_weight_decay=isinstance(self._spec, AdamWSpec),
-                amsgrad=self._spec.amsgrad,
-                beta1=self._spec.betas[0],
-                beta2=self._spec.betas[1],
-                lr=self._rate,
-                weight_decay=self._spec.weight_decay,
-                eps=self._spec.eps,
-                maximize=False,
-            )
+        adam(
+            pick(self._parameters),
+            [p.grad for p in self._parameters if p.grad is not None],
+            pick(self._means),
+            pick(self._squares),
+            pick(self._largest) if spec.amsgrad else [],
+            pick(self._steps),
+            fused=self._fused,
+            foreach=False if self._fused else None,
+            decoupled_weight_decay=isinstance(spec, AdamWSpec),
+            amsgrad=spec.amsgrad,
+            beta1=spec.betas[0],
+            beta2=spec.betas[1],
+            lr=rate,
+            weight_decay=self._weight_decay,
+            eps=spec.eps,
+            maximize=False,
+        )
 
 
 class TorchOptimizer:
@@ -129,23 +139,49 @@ def build_optimizer(spec: OptimizerSpec, network: nn.Module, rate: float) -> Opt
     Raises:
         ConfigError: the parameters of the optimizer do not go together.
     """
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if isinstance(spec, AdamSpec | AdamWSpec):
-        return Adam(spec, parameters, rate)
+        return Adam(spec, network, rate)
     try:
         if isinstance(spec, MuonSpec):
-            return _muon(spec, network, parameters, rate)
+            return _muon(spec, network, rate)
         if isinstance(spec, SparseAdamSpec):
-            return _sparse_adam(spec, network, parameters, rate)
-        return TorchOptimizer([_torch(spec, parameters, rate)])
+            return _sparse_adam(spec, network, rate)
+        arguments = spec.model_dump(exclude=set(_NOT_TORCHS)) | _DECOUPLED.get(spec.type, {})
+        groups: list[dict[str, object]] = [{"params": _learning(network)}]
+        if "weight_decay" in arguments:
+            decays = _groups(network, arguments["weight_decay"])
+            groups = [{"params": parameters, "weight_decay": decay} for parameters, decay in decays]
+        return TorchOptimizer([getattr(torch.optim, _CLASSES[spec.type])(groups, lr=rate, **arguments)])
     except ValueError as error:
         raise ConfigError(Problem("trainer.optimizer", str(error))) from error
 
 
-def _torch(spec: OptimizerSpec, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    arguments = spec.model_dump(exclude=set(_NOT_TORCHS)) | _DECOUPLED.get(spec.type, {})
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, _CLASSES[spec.type])(parameters, lr=rate, **arguments)
-    return optimizer
+def layer_weights(network: nn.Module) -> list[nn.Parameter]:
+    """The matrices of layers that learn: what weight decay and regularization act on.
+
+    Not embeddings, biases, norms and scales: those have no size to lose, a penalty only shifts what they say.
+    """
+    embeddings = _embeddings(network)
+    return [
+        parameter
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+        and parameter.ndim > 1
+        and parameter not in embeddings
+        and name.rpartition(".")[2] in ("weight", "bins")
+    ]
+
+
+def _learning(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters and their weight decay."""
+    decayed = layer_weights(network) if weight_decay else []
+    known = set(decayed)
+    others = [parameter for parameter in _learning(network) if parameter not in known]
+    return [(group, decay) for group, decay in ((decayed, weight_decay), (others, 0.0)) if group]
 
 
 def _embeddings(network: nn.Module) -> set[nn.Parameter]:
@@ -157,30 +193,28 @@ def _together(optimizers: list[torch.optim.Optimizer | None], sparse: list[nn.Pa
     return TorchOptimizer([optimizer for optimizer in optimizers if optimizer is not None], sparse)
 
 
-def _muon(spec: MuonSpec, network: nn.Module, parameters: list[nn.Parameter], rate: float) -> TorchOptimizer:
+def _muon(spec: MuonSpec, network: nn.Module, rate: float) -> TorchOptimizer:
     """Muon for the matrices between layers; vectors, embeddings and higher ranks train with AdamW.
 
     Muon's update is scaled to the size of AdamW's, so that one learning rate serves both (Liu et al. 2025).
     """
-    embeddings = _embeddings(network)
-    matrices = [p for p in parameters if p.ndim == 2 and p not in embeddings]
-    others = [p for p in parameters if p.ndim != 2 or p in embeddings]
+    matrices = [parameter for parameter in layer_weights(network) if parameter.ndim == 2]
+    known = set(matrices)
+    others = [parameter for parameter in _learning(network) if parameter not in known]
     arguments = spec.model_dump(exclude={"type"})
     return _together(
         [
             torch.optim.Muon(matrices, lr=rate, adjust_lr_fn="match_rms_adamw", **arguments) if matrices else None,
-            torch.optim.AdamW(others, lr=rate, weight_decay=spec.weight_decay) if others else None,
+            torch.optim.AdamW(others, lr=rate, weight_decay=0.0) if others else None,
         ],
         [],
     )
 
 
-def _sparse_adam(
-    spec: SparseAdamSpec, network: nn.Module, parameters: list[nn.Parameter], rate: float
-) -> TorchOptimizer:
+def _sparse_adam(spec: SparseAdamSpec, network: nn.Module, rate: float) -> TorchOptimizer:
     embeddings = _embeddings(network)
-    sparse = [p for p in parameters if p in embeddings]
-    others = [p for p in parameters if p not in embeddings]
+    sparse = [parameter for parameter in _learning(network) if parameter in embeddings]
+    others = [parameter for parameter in _learning(network) if parameter not in embeddings]
     return _together(
         [
             torch.optim.SparseAdam(sparse, lr=rate, betas=spec.betas, eps=spec.eps) if sparse else None,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ostinato.errors import ConfigError, Problem
 from ostinato.model.ecd import ECD
-from ostinato.trainer.optimizer import build_optimizer
+from ostinato.trainer.optimizer import build_optimizer, layer_weights
 from ostinato.trainer.rows import Batch
 from ostinato.trainer.spec import GradientClippingSpec, TrainerSpec
 
@@ -24,8 +24,7 @@ class Stepper:
         self._spec = spec
         self._device = device
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        # Biases and norms have one dimension; a penalty on them only shifts predictions.
-        self._matrices = [parameter for parameter in self._parameters if parameter.ndim > 1]
+        self._matrices = layer_weights(model)
         self._optimizer = build_optimizer(spec.optimizer, model, spec.learning_rate)
         self._network = torch.compile(model) if spec.compile else model
         self._window: list[Batch] = []

@@ -56,11 +56,13 @@ def test_adam_is_that_of_torch_to_the_bit(spec: AdamSpec | AdamWSpec, reference:
     train(ours, build_optimizer(spec, ours, 0.01), 20)
 
     optimizer = reference(
-        theirs.parameters(),
+        [
+            {"params": [theirs[1].weight, theirs[3].weight], "weight_decay": spec.weight_decay},
+            {"params": [theirs[0].weight, theirs[1].bias, theirs[3].bias], "weight_decay": 0.0},
+        ],
         lr=0.01,
         betas=spec.betas,
         eps=spec.eps,
-        weight_decay=spec.weight_decay,
         amsgrad=spec.amsgrad,
         fused=True,
     )
@@ -80,6 +82,18 @@ def test_a_parameter_without_gradient_stays() -> None:
     net[1].weight.grad = None
     optimizer.step(lambda: 0.0)
     assert torch.equal(net[1].weight, weight)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "rmsprop", "adagrad"])
+def test_weight_decay_acts_on_the_weights_of_layers_only(name: str) -> None:
+    net = network()
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    optimizer = build_optimizer(OPTIMIZERS.get(name).model_validate({"type": name, "weight_decay": 0.5}), net, 0.1)
+    optimizer.step(lambda: 0.0)
+    moved = {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved == {"1.weight", "3.weight"}
 
 
 def test_sparse_adam_leaves_vectors_alone_that_are_not_in_the_batch() -> None:
