@@ -60,7 +60,7 @@ class Report:
     def warnings(self) -> list[str]:
         """One line for each input with odd values."""
         return [
-            f"{name}: {count:,} of {self.rows:,} values are unknown to the model (not or hardly ever in its training rows)"
+            f"{name}: {count:,} of {self.rows:,} values are unknown to the model (none, or too rare, in training)"
             for name, count in self.unseen.items()
         ] + [
             f"{name}: {count:,} of {self.rows:,} values can't be read and count as missing"
@@ -155,9 +155,18 @@ class Predictor:
         """Columns of the data that the inputs read, each once."""
         return list(dict.fromkeys(self.sources.values()))
 
-    def types(self) -> dict[str, pa.DataType]:
-        """The type at which a reader of text should aim, by column."""
-        return {self.sources[name]: column.arrow_type for name, column in self.inputs.items()}
+    def types(self, *, targets: bool = False) -> dict[str, pa.DataType]:
+        """The type at which a reader of text should aim, by column; that of the outputs too, if asked for.
+
+        Text where features of different types read the same column, as in preprocessing.
+        """
+        specs = (*self.config.input_features, *(self.config.output_features if targets else ()))
+        columns = self.inputs | self.outputs
+        types: dict[str, pa.DataType] = {}
+        for spec in specs:
+            own = columns[spec.name].arrow_type
+            types[spec.source] = own if types.get(spec.source, own) == own else pa.string()
+        return types
 
     def check_columns(self, names: list[str]) -> None:
         """Says which columns of inputs are not among the names.
@@ -198,7 +207,7 @@ class Predictor:
         found = self.report.warnings()
         if source is not None and self.was_trained_on(source):
             found.append(
-                f"{source.uri} was used to train this model: on its training rows, predictions look better than they are"
+                f"{source.uri} was used to train this model: on rows it was trained on, it looks better than it is"
             )
         return found
 

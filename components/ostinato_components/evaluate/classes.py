@@ -126,7 +126,8 @@ def statistics(counts: ClassCounts) -> dict[str, Any]:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Element by element; 0 where the whole is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return ratio
 
 
 def _share(part: int, whole: int) -> float:

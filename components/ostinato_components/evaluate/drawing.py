@@ -43,14 +43,14 @@ def class_figures(output: OutputResult) -> list[Figure]:
         note = f"Average precision {average:.3f}; " if average is not None else ""
         figures.append(Figure("Precision and recall", chart, f"{note}chance is {prevalence:.3f}."))
     if output.calibration is not None:
-        curve = output.calibration
-        sizes = 2.0 + 5.0 * np.sqrt(curve.counts / curve.counts.max())
-        line = Series(curve.confidence, curve.frequency, kind="both", sizes=sizes)
+        bins = output.calibration
+        sizes = 2.0 + 5.0 * np.sqrt(bins.counts / bins.counts.max())
+        line = Series(bins.confidence, bins.frequency, kind="both", sizes=sizes)
         which = (
             f"predicted probability of '{output.classes[1]}'" if output.positive else "probability of the prediction"
         )
         chart = plot([line], Axis(which, 0.0, 1.0), Axis("how often it came true", 0.0, 1.0), diagonal=True)
-        note = f"Expected calibration error {curve.expected_error:.3f}, Brier score {output.brier:.3f}. "
+        note = f"Expected calibration error {bins.expected_error:.3f}, Brier score {output.brier:.3f}. "
         figures.append(Figure("Calibration", chart, f"{note}Above the diagonal: too careful; below: too sure."))
     if output.positive is not None:
         scores, is_true = output.positive
@@ -87,7 +87,7 @@ def number_figures(predicted: np.ndarray, actual: np.ndarray, name: str) -> list
         Figure(
             "Errors",
             histogram([("", residual)], Axis("predicted − actual", -limit, limit)),
-            f"Mean {np.mean(residual):.4g}, median {np.median(residual):.4g}; the outermost bins hold all that is beyond.",
+            f"Mean {np.mean(residual):.4g}, median {np.median(residual):.4g}; the outermost bins hold the rest.",
         ),
         Figure(
             "Errors by prediction",
@@ -116,7 +116,7 @@ def _quantiles(predicted: np.ndarray, actual: np.ndarray, name: str) -> Figure:
         diagonal=True,
     )
     return Figure(
-        "Tenths of the rows", chart, "Rows in ten groups by prediction: on the diagonal it is right on average."
+        "Tenths of the rows", chart, "Ten groups of rows by prediction: on the diagonal it is right on average."
     )
 
 

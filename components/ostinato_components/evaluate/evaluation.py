@@ -65,7 +65,7 @@ def run(
     inputs = {name: rows[name] for name in predictor.inputs}
     scores, losses = score(predictor, inputs, rows, batch_size)
     warnings = [] if split != "training" else ["these rows were trained on: metrics look better than they are"]
-    result = measure(predictor, split, scores, rows, losses, training, warnings)
+    result = measure(predictor, split, scores, rows, losses=losses, training=training, warnings=warnings)
     if metrics_path:
         write_statistics(result, metrics_path)
     if predictions_path:
@@ -108,6 +108,7 @@ def measure(
     split: str,
     scores: Columns,
     targets: Columns,
+    *,
     losses: Mapping[str, float],
     training: Columns | None,
     warnings: Sequence[str] = (),

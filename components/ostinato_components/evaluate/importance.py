@@ -64,7 +64,8 @@ def permutation_importance(
         for _ in range(REPEATS):
             shuffled = measure({**sample, name: generator.permutation(column)}, rows)
             for output, value in whole.items():
-                drops[output].setdefault(name, []).append(value - shuffled[output])
+                if output in shuffled:  # a metric may be defined for fewer orders than this one
+                    drops[output].setdefault(name, []).append(value - shuffled[output])
     return Importances(
         {
             output: tuple(

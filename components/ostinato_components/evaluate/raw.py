@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,8 @@ from ostinato_components.evaluate.result import EvaluationResult
 if TYPE_CHECKING:
     from ostinato.batches import Source
 
-EvaluationSplit = Literal["training", "validation", "test", "full"]
 
-
-def evaluate_source(
-    predictor: Predictor, source: Source, *, split: EvaluationSplit = "full", batch_size: int = BATCH_SIZE
-) -> EvaluationResult:
+def evaluate_source(predictor: Predictor, source: Source, *, batch_size: int = BATCH_SIZE) -> EvaluationResult:
     """Evaluates a model on raw rows. Rows without a target are left out and counted in the warnings.
 
     Raises:
@@ -33,7 +29,7 @@ def evaluate_source(
     parts: list[dict[str, np.ndarray]] = []
     without_target = 0
     targets = {spec.name: spec.source for spec in predictor.config.output_features}
-    types = predictor.types() | {targets[name]: column.arrow_type for name, column in predictor.outputs.items()}
+    types = predictor.types(targets=True)
     for batch in source.batches(list(types), types):
         kept, encoded = _encode_targets(predictor, batch, targets)
         without_target += batch.num_rows - kept.num_rows
@@ -46,7 +42,7 @@ def evaluate_source(
     warnings = predictor.warnings(source)
     if without_target:
         warnings.append(f"{without_target:,} rows without a target are left out")
-    return measure(predictor, split, scores, rows, losses, None, warnings)
+    return measure(predictor, "full", scores, rows, losses=losses, training=None, warnings=warnings)
 
 
 def _check_targets(predictor: Predictor, source: Source) -> None:

@@ -62,7 +62,7 @@ def render_report(
 
 
 def importance_metric(output: Any, config: Config) -> str:
-    """The metric whose fall is measured: the config's validation metric where it is this output's, else that of its type."""
+    """The metric whose fall is measured: the config's validation metric if it is this output's, else its type's."""
     trainer = config.trainer
     if trainer.validation_field == output.name and trainer.validation_metric not in (None, LOSS):
         return canonical(trainer.validation_metric)

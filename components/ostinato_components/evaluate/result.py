@@ -44,14 +44,18 @@ class OutputResult:
     @cached_property
     def is_known(self) -> np.ndarray:
         """[N] bool: rows whose target the training rows had."""
-        return self.targets >= 0 if self.classes else np.ones(len(self.targets), dtype=bool)
+        known: np.ndarray = np.ones(len(self.targets), dtype=bool)
+        if self.classes:
+            known = self.targets >= 0
+        return known
 
     @cached_property
     def predicted(self) -> np.ndarray:
         """[N] codes of the predicted classes (outputs with classes)."""
         if isinstance(self.spec, BinaryOutputSpec):
             return (self.scores >= self.spec.threshold).astype(np.int64)
-        return self.scores.argmax(axis=1)
+        codes: np.ndarray = self.scores.argmax(axis=1)
+        return codes
 
     @cached_property
     def counts(self) -> ClassCounts:

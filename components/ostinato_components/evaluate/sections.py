@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -104,11 +104,11 @@ class Section:
     type: str
     verdict: Verdict | None
     tiles: list[Tile]
-    figures: list[Figure]
     metrics: list[Row]
-    trivial: str
     importance: ImportanceChart | None
-    worst: Examples | None
+    figures: list[Figure] = field(default_factory=list)
+    trivial: str = ""
+    worst: Examples | None = None
     matrix: Matrix | None = None
     thresholds: list[Row] = field(default_factory=list)
     positive: str = ""
@@ -120,24 +120,25 @@ def output_section(
     output: OutputResult, predictor: Predictor, inputs: Columns, importances: Importances, metric: str
 ) -> Section:
     """The output's part of the report; `inputs` are the encoded inputs of the same rows."""
-    shared = {
-        "name": output.spec.name,
-        "type": output.spec.type,
-        "verdict": output.verdict,
-        "tiles": _tiles(output),
-        "metrics": _metrics(output),
-        "importance": _importance(output.spec.name, importances, metric),
-    }
+    section = Section(
+        name=output.spec.name,
+        type=output.spec.type,
+        verdict=output.verdict,
+        tiles=_tiles(output),
+        metrics=_metrics(output),
+        importance=_importance(output.spec.name, importances, metric),
+    )
     if not output.classes:
         actual, predicted = (_units(output, predictor, values) for values in (output.targets, output.scores))
-        return Section(
-            **shared,
+        return replace(
+            section,
             figures=number_figures(predicted, actual, output.spec.name),
             trivial="the mean of the training rows",
             worst=_largest_errors(output, predictor, inputs, predicted, actual),
         )
-    return Section(
-        **shared,
+    is_long = len(output.classes) > MAX_CLASSES
+    return replace(
+        section,
         figures=class_figures(output) if output.is_known.any() else [],
         trivial="the shares of the classes among the training rows",
         worst=_surest_mistakes(output, predictor, inputs),
@@ -145,9 +146,7 @@ def output_section(
         thresholds=_thresholds(output),
         positive=output.classes[1] if output.positive else "",
         classes=_classes(output),
-        classes_note=f"The {MAX_CLASSES} most frequent of {len(output.classes):,} classes."
-        if len(output.classes) > MAX_CLASSES
-        else "",
+        classes_note=f"The {MAX_CLASSES} most frequent of {len(output.classes):,} classes." if is_long else "",
     )
 
 

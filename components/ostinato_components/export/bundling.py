@@ -88,8 +88,9 @@ def run(
     warnings = (f"there is no {ONNX}, so the bundle needs torch: {bundle.no_onnx}",) if bundle.no_onnx else ()
     for warning in warnings:
         logger.warning("warning: %s", warning)
-    for name, difference in bundle.parity.differences.items() if bundle.parity else ():
-        logger.info("%s: bundle and model agree to %.2g on %d rows", name, difference, bundle.parity.rows)
+    if bundle.parity is not None:
+        for name, difference in bundle.parity.differences.items():
+            logger.info("%s: bundle and model agree to %.2g on %d rows", name, difference, bundle.parity.rows)
     return ExportResult(bundle_folder, bundle, warnings)
 
 

@@ -82,9 +82,7 @@ def test_unseen_categories_are_counted_and_missing_ones_are_not(predictor):
     table = predictor.predict(raw([1.0, 1.0, 1.0], ["castle", None, "flat"]))
     assert table.column("price_predictions").to_pylist() == pytest.approx([10, 10, 20])
     assert predictor.report.unseen == {"kind": 1}
-    assert predictor.warnings() == [
-        "kind: 1 of 3 values are unknown to the model (not or hardly ever in its training rows)"
-    ]
+    assert predictor.warnings() == ["kind: 1 of 3 values are unknown to the model (none, or too rare, in training)"]
 
 
 def test_text_in_a_number_column_counts_as_missing_and_is_reported(predictor):

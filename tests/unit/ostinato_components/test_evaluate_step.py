@@ -112,7 +112,9 @@ def test_predictions_of_the_split_are_those_of_its_raw_rows(result, folders):
     raw = make_table()
     test = raw.filter(pa.compute.equal(raw.column("part"), 2))
     again = Predictor.load(str(folders / "model")).predict(test)
-    np.testing.assert_allclose(again.column("price_predictions"), result.predictions.column("price_predictions"), rtol=1e-5)
+    np.testing.assert_allclose(
+        again.column("price_predictions"), result.predictions.column("price_predictions"), rtol=1e-5
+    )
     assert again.column("kind_predictions").equals(result.predictions.column("kind_predictions"))
 
 
@@ -122,7 +124,14 @@ def test_the_report_is_one_file_without_script_that_escapes_data(result, folders
     assert "is <b>old" not in html
     assert not re.search(r"(src|href)=\"(?!#)", html)
     assert "prefers-color-scheme: dark" in html
-    for part in ("Confusion matrix", "ROC curve", "Calibration", "Largest errors", "Surest mistakes", "Learning curves"):
+    for part in (
+        "Confusion matrix",
+        "ROC curve",
+        "Calibration",
+        "Largest errors",
+        "Surest mistakes",
+        "Learning curves",
+    ):
         assert part in html
 
 
@@ -164,7 +173,9 @@ def test_rows_without_a_target_are_left_out_and_counted(folders):
 
 def test_a_missing_target_column_is_named(folders):
     with pytest.raises(DataError, match="needs the targets"):
-        evaluate.evaluate_source(Predictor.load(str(folders / "model")), open_source(make_table(9).drop_columns("sold")))
+        evaluate.evaluate_source(
+            Predictor.load(str(folders / "model")), open_source(make_table(9).drop_columns("sold"))
+        )
 
 
 def test_one_row_can_be_evaluated(folders):

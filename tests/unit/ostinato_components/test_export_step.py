@@ -27,7 +27,11 @@ INPUTS = [
     {"name": "is it", "type": "binary"},
     {"name": "1st note", "type": "text", "encoder": {"type": "parallel_cnn", "num_filters": 4, "output_size": 4}},
 ]
-OUTPUTS = [{"name": "price", "type": "number"}, {"name": "sold", "type": "binary"}, {"name": "kind", "type": "category"}]
+OUTPUTS = [
+    {"name": "price", "type": "number"},
+    {"name": "sold", "type": "binary"},
+    {"name": "kind", "type": "category"},
+]
 GENERATOR = np.random.default_rng(0)
 TABLE = pa.table(
     {
@@ -146,7 +150,7 @@ def test_a_network_that_disagrees_fails_and_leaves_nothing(folder, tmp_path, mon
                 weight.sub_(0.1)
 
     monkeypatch.setattr(network, "write_onnx", other)
-    with pytest.raises(export.ParityError, match="at most 0.0001") as caught:
+    with pytest.raises(export.ParityError, match=r"at most 0\.0001") as caught:
         export.run(str(folder / "model"), str(folder / "data"), str(tmp_path / "bundle"))
     assert {problem.where for problem in caught.value.problems} <= {"price", "sold", "kind"}
     assert isinstance(caught.value, OstinatoError)
