@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ostinato.document import Section, plain
+from ostinato.document import Section
 from ostinato.errors import did_you_mean, listing
-from ostinato.explain import LATER, Fault, Step, fault_at, faults_of
+from ostinato.explain import LATER, Fault, Step, fault_at, faults_of, with_words_as_booleans
 from ostinato.features.spec import INPUTS, OUTPUTS
 
 PARTS = {"preprocessing": INPUTS, "encoder": INPUTS, "decoder": OUTPUTS, "loss": OUTPUTS}
@@ -45,10 +45,11 @@ def _part_faults(full: Section, name: str, part: str) -> Iterator[Fault]:
     for key in path:
         value = value[key]
     annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    root = Step((), value, info.annotation, tuple(info.metadata))
     try:
-        TypeAdapter(annotation).validate_python(plain(value))
+        with_words_as_booleans(TypeAdapter(annotation).validate_python, root)
     except ValidationError as error:
-        yield from faults_of(error, Step((), value, info.annotation, tuple(info.metadata)), full, path)
+        yield from faults_of(error, root, full, path)
 
 
 def without_effect(document: Section) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from ostinato.config import Config
 from ostinato.document import Items, PathTo, Section, shown
 from ostinato.errors import did_you_mean, listing
 from ostinato.explain import Fault, fault_at
@@ -65,6 +66,15 @@ def check(full: Section) -> list[Fault]:
         _names, _leaks, _dependencies, _ties, _validation, _split, _balance,
     )  # fmt: skip
     return [fault for each in checks for fault in each(features)]
+
+
+def check_tied_encoders(config: Config, full: Section) -> Iterator[Fault]:
+    """Tied features whose encoders are not the same."""
+    by_name = {feature.name: feature for feature in config.input_features}
+    for index, feature in enumerate(config.input_features):
+        if feature.tied is not None and feature.encoder != by_name[feature.tied].encoder:
+            message = f"differs from that of '{feature.tied}', with which it is shared"
+            yield fault_at(full, ("input_features", index, "encoder"), message, hint="leave it out here")
 
 
 def _names(features: Features) -> Iterator[Fault]:

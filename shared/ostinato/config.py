@@ -61,6 +61,7 @@ class BackendSpec(Spec):
         "cache_dir", "cache_format", "cache_credentials", "credentials", "processor", "trainer", "loader",
         "preprocessor_kwargs",
     })  # fmt: skip
+    """Of backends that are not local."""
 
     type: Annotated[Literal["local"], Later(frozenset({"ray", "dask", "horovod"}))] = "local"
     """Only `local` in this version: the machine that runs the step."""
@@ -73,6 +74,7 @@ class Config(Spec):
         "base_model", "prompt", "generation", "adapter", "adapters", "quantization", "model_parameters",
         "trust_remote_code", "is_multimodal",
     })  # fmt: skip
+    """Of large language models."""
 
     model_type: Annotated[Literal["ecd", "llm"], Pending("ecd")] = "ecd"
     """Kind of model: encoders, combiner, decoders."""

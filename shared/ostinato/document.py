@@ -283,7 +283,13 @@ class _Reader:
     open_nodes: set[int] = field(default_factory=set)
 
     def read(self, text: str) -> Value:
-        node = compose(text, self.at.source)
+        try:
+            node = compose(text, self.at.source)
+        except ConfigError:
+            # YAML has limits that JSON has not: keys of up to 1,024 characters.
+            if (value := _json(text)) is not None:
+                return _value(value, self.at, False, 0)
+            raise
         return None if node is None else self.build(node, ())
 
     def mark(self, node: yaml.Node, path: PathTo) -> Mark:
@@ -411,14 +417,21 @@ def _deepest(text: str) -> int:
 
 def _as_yaml(text: str) -> str:
     """JSON may hold tabs between its parts and surrogate pairs in its texts, YAML may not."""
-    if not text.lstrip().startswith("{") or not ("\t" in text or "\\ud" in text.lower()):
-        return text
-    try:
-        json.loads(text)
-    except ValueError:
+    if not ("\t" in text or "\\ud" in text.lower()) or _json(text) is None:
         return text
     pair = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
     return pair.sub(lambda found: _joined(found[1], found[2]), text.replace("\t", " "))
+
+
+def _json(text: str) -> dict[str, object] | None:
+    """The mapping that a text in JSON is; None where it is none."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _joined(high: str, low: str) -> str:

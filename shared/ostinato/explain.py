@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ostinato.document import Items, Mark, PathTo, Section, kind_of, mark_of, shown
+from ostinato.document import Items, Mark, PathTo, Section, kind_of, mark_of, plain, shown
 from ostinato.errors import Problem, did_you_mean, listing
 from ostinato.registry import OneOf, one_of
 from ostinato.spec import Later, Spec
@@ -17,6 +17,7 @@ from ostinato.wording import allowed_by, alternatives, yaml
 
 LATER = "is part of the language but not implemented yet"
 WORDS_FOR_BOOLEANS = {"yes": True, "on": True, "no": False, "off": False}
+Validated = TypeVar("Validated")
 SIDES = {"input_features": "input feature", "output_features": "output feature"}
 
 HINTS = {"lr": "say it as trainer.learning_rate"}
@@ -134,6 +135,35 @@ def faults_of(error: ValidationError, root: Step, full: Section, within: PathTo 
     return faults
 
 
+def with_words_as_booleans(validate: Callable[[object], Validated], root: Step) -> Validated:
+    """What `validate` makes of the root's value, with yes, no, on and off for true and false where those are wanted.
+
+    YAML 1.2 reads these words as text, which they are in a column of the data; YAML 1.1, and so Ludwig, does not.
+
+    Raises:
+        ValidationError: the value is wrong.
+    """
+    value = plain(root.value)
+    try:
+        return validate(value)
+    except ValidationError as error:
+        words = [
+            (follow(root, details["loc"]).path, WORDS_FOR_BOOLEANS[details["input"].lower()])
+            for details in error.errors(include_url=False)
+            if details["type"] == "bool_type"
+            and isinstance(details["input"], str)
+            and details["input"].lower() in WORDS_FOR_BOOLEANS
+        ]
+        if not words:
+            raise
+    for path, truth in words:
+        place: Any = value
+        for part in path[:-1]:
+            place = place[part]
+        place[path[-1]] = truth
+    return validate(value)
+
+
 OWN = ("clash", "value_error", "missing", "extra_forbidden")
 """Errors that are no echo of a deeper one."""
 
@@ -151,6 +181,7 @@ def _faults(found: list[tuple[Step, ErrorDetails]], full: Section, within: PathT
         ("one_of_unknown", _unknown_name),
         ("one_of_pending", _unknown_name),
         ("one_of_mapping", _no_mapping),
+        ("one_of_type", _no_name),
         ("pending", _pending),
     ):
         if kind in kinds:
@@ -215,6 +246,10 @@ def _no_mapping(step: Step, details: ErrorDetails, path: PathTo, full: Section) 
         hint = "e.g. {name: age, type: number}"
         return fault_at(full, path, message, "a mapping with the keys 'name' and 'type'", hint)
     return fault_at(full, path, message, f"a mapping with the key type: {listing(details['ctx']['names'])}")
+
+
+def _no_name(step: Step, details: ErrorDetails, path: PathTo, full: Section) -> Fault:
+    return fault_at(full, (*path, "type"), f"found {_found(details['ctx']['found'])}", "a text")
 
 
 def _pending(step: Step, details: ErrorDetails, path: PathTo, full: Section) -> Fault:

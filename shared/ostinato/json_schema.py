@@ -26,7 +26,9 @@ TYPES: dict[object, Schema] = {
 }  # fmt: skip
 BOUNDS = (
     (Ge, "ge", "minimum"), (Gt, "gt", "exclusiveMinimum"), (Le, "le", "maximum"), (Lt, "lt", "exclusiveMaximum"),
+    (MinLen, "min_length", "minimum"),
 )  # fmt: skip
+BOUND_OF_TYPE = {("string", "minimum"): "minLength", ("array", "minimum"): "minItems"}
 NULL_FOR_NONE = {"gradient_clipping", "learning_rate_scheduler"}
 """Sections that `null` switches off."""
 SHORT = {"encoder", "decoder", "loss", "combiner", "optimizer", "split"}
@@ -84,26 +86,26 @@ def _of(annotation: object, metadata: tuple[object, ...], definitions: dict[str,
             return {"const": note.only}
         if isinstance(note, OneOf):
             return _choice(note, definitions)
-    if get_origin(option) is Literal:
-        return {"enum": list(get_args(option))}
-    if get_origin(option) is tuple:
-        return _list(get_args(option), notes, definitions)
     if isinstance(option, type) and issubclass(option, Spec):
         return _reference(option, definitions)
-    if get_origin(option) is dict:
-        return {"type": "object", "additionalProperties": _of(get_args(option)[1], (), definitions)}
-    schema = dict(TYPES.get(option, {}))
+    schema = _type(option, definitions)
     for kind, attribute, word in BOUNDS:
-        schema |= {word: getattr(note, attribute) for note in notes if isinstance(note, kind)}
-    if option is str:
-        schema |= {"minLength": note.min_length for note in notes if isinstance(note, MinLen)}
+        for note in notes:
+            if isinstance(note, kind):
+                schema[BOUND_OF_TYPE.get((schema.get("type"), word), word)] = getattr(note, attribute)
     return schema
 
 
-def _list(members: tuple[object, ...], notes: tuple[object, ...], definitions: dict[str, Schema]) -> Schema:
+def _type(option: object, definitions: dict[str, Schema]) -> Schema:
+    members = get_args(option)
+    if get_origin(option) is Literal:
+        return {"enum": list(members)}
+    if get_origin(option) is dict:
+        return {"type": "object", "additionalProperties": _member(members[1], definitions)}
+    if get_origin(option) is not tuple:
+        return dict(TYPES.get(option, {}))
     if members[-1] is Ellipsis:
-        schema = {"type": "array", "items": _member(members[0], definitions)}
-        return schema | {"minItems": note.min_length for note in notes if isinstance(note, MinLen)}
+        return {"type": "array", "items": _member(members[0], definitions)}
     items = [_member(member, definitions) for member in members]
     return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
 

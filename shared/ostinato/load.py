@@ -13,13 +13,13 @@ from os import PathLike
 from pydantic import ValidationError
 
 from ostinato.check_defaults import check_defaults, without_effect
-from ostinato.checks import check
+from ostinato.checks import check, check_tied_encoders
 from ostinato.config import Config
-from ostinato.document import Section, Value, copy, from_file, from_mapping, from_text, plain
+from ostinato.document import Section, Value, from_file, from_mapping, from_text, plain
 from ostinato.errors import ConfigError, DataError, Problem, did_you_mean, listing
 from ostinato.expand.merge import expand
 from ostinato.expand.upgrade import upgrade
-from ostinato.explain import LATER, WORDS_FOR_BOOLEANS, Fault, Step, fault_at, faults_of, follow
+from ostinato.explain import LATER, Fault, Step, fault_at, faults_of, with_words_as_booleans
 
 DATA_KEYS = ("name", "type", "column", "tied", "preprocessing")
 """What preprocessing reads of a feature."""
@@ -167,40 +167,16 @@ def _validated(document: Section) -> Config:
         fault = fault_at(full, ("model_type",), f"'llm' {LATER}", "ecd in this version")
         raise ConfigError(fault.problem())
     faults = [*check_defaults(full), *check(full)]
+    root = Step((), full, Config)
     try:
-        config = _model(full)
+        config = with_words_as_booleans(Config.model_validate, root)
     except ValidationError as error:
-        faults += faults_of(error, Step((), full, Config), full)
+        faults += faults_of(error, root, full)
     else:
+        faults += check_tied_encoders(config, full) if not faults else ()
         if not faults:
             return config
     raise ConfigError(_in_order(faults))
-
-
-def _model(full: Section) -> Config:
-    """The config of a full document. Fields of true or false take the words yes, no, on and off too."""
-    try:
-        return Config.model_validate(plain(full))
-    except ValidationError as error:
-        if not any(details["type"] == "bool_type" for details in error.errors(include_url=False)):
-            raise
-        mended = copy(full)
-        assert isinstance(mended, Section)
-        for details in error.errors(include_url=False):
-            path = follow(Step((), full, Config), details["loc"]).path
-            word = details["input"]
-            if details["type"] == "bool_type" and isinstance(word, str) and word.lower() in WORDS_FOR_BOOLEANS:
-                _set(mended, path, WORDS_FOR_BOOLEANS[word.lower()])
-        return Config.model_validate(plain(mended))
-
-
-def _set(root: Section, path: Sequence[str | int], value: Value) -> None:
-    place: Value = root
-    for part in path[:-1]:
-        assert isinstance(place, dict | list)
-        place = place[part]  # type: ignore[index]
-    assert isinstance(place, dict)
-    place[str(path[-1])] = value
 
 
 def _in_order(faults: Sequence[Fault]) -> list[Problem]:

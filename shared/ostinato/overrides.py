@@ -64,6 +64,8 @@ def _parts(document: Section, path: str, at: Mark) -> list[Key]:
         return [*everywhere[name], *_split(path[len(name) :])]
     if head in Config.model_fields or head in Config.later:
         return _split(path)
+    if head == "training":
+        return ["trainer", *_split(rest)]
     names_all = [*Config.model_fields, *everywhere]
     raise ConfigError(
         Problem(str(at), f"there is no section or feature '{head}'", listing(names_all), did_you_mean(head, names_all))

@@ -48,21 +48,20 @@ def expand(document: Section) -> Section:
 
 
 def merge(base: Section, own: Section, default_type: str | None) -> Section:
-    """Both together; `own` wins. Where both choose by a key `type` and differ, `base` says nothing.
+    """Both together; `own` wins. Where `own` chooses another `type`, `base` says nothing.
 
-    `default_type` is the type of a section that names none; None where there is no such choice.
+    `default_type` is the type that `base` means where it names none; None where there is no such choice.
     """
-    if default_type is not None and base.get("type", default_type) != own.get("type", default_type):
+    base_type = base.get("type", default_type)
+    if own.get("type", base_type) != base_type:
         return own
     merged = Section()
     for key in base:
         merged.add(key, base.entry(key))
     for key in own:
-        below, old = own.section(key), merged.section(key)
-        entry = own.entry(key)
+        below, old, entry = own.section(key), merged.section(key), own.entry(key)
         if below is not None and old is not None:
-            # Without a default, two sections of which only one names a type count as of the same type.
-            kind = str(below.get("type", old.get("type", "")))
+            kind = str(below.get("type", ""))
             entry = Entry(merge(old, below, kind), entry.key_at, entry.value_at)
         merged.add(key, entry)
     return merged

@@ -59,7 +59,7 @@ LUDWIG: dict[str, dict[str, object]] = {
     },
 }
 LUDWIG_COMBINERS: dict[str, dict[str, object]] = {
-    "concat": {"type": "concat", "dropout": 0.0, "activation": "relu", "residual": False, **_FC, **_FC_START},
+    "concat": {"type": "concat", "dropout": 0.0, "activation": "relu", "residual": False, "batch_ensemble": False, **_FC, **_FC_START},
     "ft_transformer": {
         "type": "ft_transformer", "dropout": 0.1, "transformer_output_size": 256, "hidden_size": 256, "num_layers": 1,
         "num_heads": 8, "fc_dropout": 0.0, "fc_activation": "relu", "fc_residual": False, **_FC, **_FC_START,

@@ -48,7 +48,7 @@ class RandomSplitSpec(ProportionalSplitSpec):
 class FixedSplitSpec(SplitSpec):
     """As a column says: 0 training, 1 validation, 2 test (or the words).
 
-    Without validation rows, a tenth of the training rows is set aside for validation, by a hash of their position.
+    Without validation rows, 15 % of the training rows are set aside for validation, by a hash of their position.
     """
 
     type: Literal["fixed"] = "fixed"

@@ -42,7 +42,7 @@ class WeightDecaySpec(OptimizerSpec):
     """An optimizer with weight decay."""
 
     weight_decay: NonNegative = 0.0
-    """L2 penalty (decoupled in adamw, nadam, radam and muon)."""
+    """L2 penalty on the weights of layers, not on embeddings and biases (decoupled in adamw, nadam, radam and muon)."""
 
 
 class AdamLikeSpec(WeightDecaySpec):
@@ -106,6 +106,8 @@ class AdamWSpec(AdamLikeSpec):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     type: Literal["adamw"] = "adamw"
+    weight_decay: NonNegative = 0.1
+    """Share of the learning rate by which each step shrinks the weights of layers."""
     amsgrad: bool = False
     """The AMSGrad variant."""
 
@@ -240,7 +242,7 @@ class SparseAdamSpec(OptimizerSpec):
 class GradientClippingSpec(Spec):
     """Limits on the gradient; those that are set are applied in this order."""
 
-    clipglobalnorm: Positive | None = 0.5
+    clipglobalnorm: Positive | None = 1.0
     """Largest norm of all gradients together."""
     clipnorm: Positive | None = None
     """Largest norm of the gradient of each parameter."""
@@ -323,6 +325,7 @@ class TrainerSpec(Spec):
         "dpo_label_smoothing", "rejected_column", "kto_beta", "orpo_beta", "grpo_beta", "grpo_epsilon",
         "grpo_num_generations",
     })  # fmt: skip
+    """Of the trainers of large language models."""
 
     validation_field: str | None = None
     """Output whose metric decides on the best model, or `combined`, the summed loss of all; null for `combined`, or for
@@ -330,7 +333,8 @@ class TrainerSpec(Spec):
     validation_metric: str | None = None
     """Metric that decides on the best model; null for the loss."""
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"
-    """Evaluations without improvement before training stops; -1 never; `auto` by the number of steps an epoch."""
+    """Evaluations without improvement before training stops; -1 never; `auto` waits 16 evaluations; fewer, at
+    least 5, where those are more than 2000 steps; more where they are fewer than 64."""
     skip_all_evaluation: bool = False
     """Trains without evaluating; the last weights are kept."""
     enable_profiling: PendingFalse = False
@@ -341,8 +345,8 @@ class TrainerSpec(Spec):
     """Size of a step."""
     learning_rate_scheduler: SchedulerSpec = SchedulerSpec()
     """How the learning rate changes."""
-    epochs: PositiveInt = 100
-    """Most passes over the training rows."""
+    epochs: PositiveInt = 200
+    """Most passes over the training rows; early stopping ends training long before on all but the smallest tables."""
     checkpoints_per_epoch: NonNegativeInt = 0
     """Evaluations an epoch; 0 for one at its end."""
     train_steps: PositiveInt | None = None
@@ -354,7 +358,7 @@ class TrainerSpec(Spec):
     effective_batch_size: PositiveInt | Auto = "auto"
     """Rows of one update of the weights; `auto` is batch_size x gradient_accumulation_steps."""
     batch_size: PositiveInt | Auto = "auto"
-    """Rows of one step; `auto` by a rule of rows, parameters and memory that gives the same answer each time."""
+    """Rows of one step; `auto` for about 64 steps an epoch, from 32 to 256 rows, fewer where memory is short."""
     max_batch_size: PositiveInt | None = 1099511627776
     """Upper bound of an automatic batch size."""
     gradient_accumulation_steps: PositiveInt | Auto = "auto"
@@ -363,7 +367,7 @@ class TrainerSpec(Spec):
     """Rows of one evaluation step; null or `auto` by the rule."""
     evaluate_training_set: bool = False
     """Whether to evaluate on all training rows too."""
-    optimizer: Annotated[OptimizerSpec, OneOf(OPTIMIZERS, "adam")] = AdamSpec()
+    optimizer: Annotated[OptimizerSpec, OneOf(OPTIMIZERS, "adamw")] = AdamWSpec()
     """Optimizer and its parameters."""
     regularization_type: Literal["l1", "l2", "l1_l2"] | None = "l2"
     """Penalty on the weights."""

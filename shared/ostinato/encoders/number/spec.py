@@ -29,9 +29,9 @@ class PLESpec(EncoderSpec):
 
     type: Literal["ple"] = "ple"
     """Name of the encoder."""
-    num_bins: Annotated[int, Ge(2)] = 64
+    num_bins: Annotated[int, Ge(2)] = 16
     """Number of bins; fewer where the column has fewer distinct values."""
-    output_size: PositiveInt = 256
+    output_size: PositiveInt = 8
     """Units of the output."""
     ple_bin_edges: BinEdges | None = None
     """Edges of the bins in the column's own units; null takes the quantiles of the training rows."""

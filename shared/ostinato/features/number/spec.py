@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Strict, model_validator
 
 from ostinato.decoders.spec import DECODERS, DecoderSpec, RegressorSpec
-from ostinato.encoders.dense.spec import PassthroughSpec
+from ostinato.encoders.number.spec import PLESpec
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec, PreprocessingSpec
 from ostinato.losses.spec import LOSSES, LossSpec, MeanSquaredErrorSpec
@@ -55,7 +55,7 @@ class NumberInputSpec(InputSpec):
     """Type of the feature."""
     preprocessing: NumberInputPreprocessingSpec = NumberInputPreprocessingSpec()
     """How values become numbers that a network learns from."""
-    encoder: Annotated[EncoderSpec, OneOf(ENCODERS, "passthrough", "number")] = PassthroughSpec()
+    encoder: Annotated[EncoderSpec, OneOf(ENCODERS, "ple", "number")] = PLESpec()
     """How the number becomes a vector."""
 
 

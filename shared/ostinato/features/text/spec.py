@@ -66,6 +66,7 @@ class TextInputSpec(InputSpec):
     """A text."""
 
     later: ClassVar[frozenset[str]] = frozenset({"prompt"})
+    """A template beside the feature's own keys."""
 
     type: Literal["text"] = "text"
     """Type of the feature."""
