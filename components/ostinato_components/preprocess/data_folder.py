@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -35,9 +36,11 @@ def working_folder(data_folder: str) -> Iterator[Path]:
             folder.mkdir(parents=True)
         yield folder
     except OSError as error:
+        if error.errno is None:  # Arrow's own, from whatever it read or wrote
+            raise DataError(Problem("", f"reading or writing failed: {error}")) from error
         where = str(error.filename or data_folder)
-        hint = "preprocessing needs room for about twice the encoded rows" if error.errno == 28 else ""
-        raise DataError(Problem(where, f"can't be written: {error.strerror or error}", hint=hint)) from error
+        hint = "preprocessing needs room for about three times the encoded rows" if error.errno == errno.ENOSPC else ""
+        raise DataError(Problem(where, f"can't be written: {error.strerror}", hint=hint)) from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

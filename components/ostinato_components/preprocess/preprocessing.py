@@ -60,7 +60,7 @@ def run(
         data_folder: path or URI to write; what an earlier run left there is replaced.
         seed: of the split and the sampling.
         training_set: ready-made training rows instead of `dataset`.
-        validation_set: ready-made validation rows; without, a tenth of the training rows is set aside.
+        validation_set: ready-made validation rows; without, 15 % of the training rows are set aside.
         test_set: ready-made test rows.
         data_format: format of the files; `auto` tells it by name and content.
         shard_rows: rows of a Parquet file, a multiple of 65,536 or less than that.

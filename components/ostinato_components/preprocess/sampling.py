@@ -18,44 +18,35 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Sampling:
-    """A share of the rows, and at most so many; decided by seed and row number alone."""
+    """A share of the rows, or at most so many; decided by seed and row number alone."""
 
-    ratio: float
-    ratio_key: int
-    size_key: int
-    highest: int | None
+    key: int
+    ratio: float = 1.0
+    highest: int | None = None
     """Hash of the last row that is taken, None where all are."""
 
     def keep(self, start: int, length: int) -> np.ndarray:
         """[length] bool for the rows from number `start` on."""
-        kept = np.ones(length, bool)
-        if self.ratio < 1:
-            kept &= even_fractions(self.ratio_key, start, length) < self.ratio
         if self.highest is not None:
-            kept &= row_hashes(self.size_key, np.arange(start, start + length)) <= np.uint64(self.highest)
-        return kept
+            kept: np.ndarray = row_hashes(self.key, np.arange(start, start + length)) <= np.uint64(self.highest)
+            return kept
+        return even_fractions(self.key, start, length) < self.ratio
 
 
 def sampling(spec: GlobalPreprocessingSpec, source: Source, seed: int) -> Sampling | None:
     """What the config says of this source; None where all rows are used. Counts the rows for `sample_size`."""
-    if spec.sample_ratio >= 1 and spec.sample_size is None:
-        return None
-    if spec.sample_ratio == 0:
-        raise ConfigError(Problem("preprocessing.sample_ratio", "is 0: no row is left", "above 0, at most 1"))
-    whole = Sampling(spec.sample_ratio, stream_key(seed, "ratio"), stream_key(seed, "size"), None)
+    key = stream_key(seed, "sample")
     if spec.sample_size is None:
-        return whole
+        return Sampling(key, spec.sample_ratio) if spec.sample_ratio < 1 else None
     total = sum(batch.num_rows for batch in source.batches(source.column_names()[:1]))
+    if total <= spec.sample_size:
+        return None
 
     def hashes() -> Iterator[np.ndarray]:
         for start in range(0, total, _CHUNK):
-            numbers = np.arange(start, min(start + _CHUNK, total))
-            yield row_hashes(whole.size_key, numbers)[whole.keep(start, len(numbers))]
+            yield row_hashes(key, np.arange(start, min(start + _CHUNK, total)))
 
-    if sum(len(chunk) for chunk in hashes()) <= spec.sample_size:
-        return whole
-    highest = kth_lowest(hashes, spec.sample_size - 1)
-    return Sampling(whole.ratio, whole.ratio_key, whole.size_key, highest)
+    return Sampling(key, highest=kth_lowest(hashes, spec.sample_size - 1))
 
 
 class Balance:

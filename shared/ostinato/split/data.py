@@ -30,7 +30,7 @@ from ostinato.split.times import sortable, times
 TRAINING, VALIDATION, TEST, RESERVE, NOWHERE = range(5)
 """Parts. RESERVE: training rows that become validation rows if there are none; NOWHERE: rows that can't be used."""
 
-RESERVE_SHARE = 0.1
+RESERVE_SHARE = 0.15
 MAX_STRATA = 10_000
 
 _WORDS = {
@@ -148,7 +148,7 @@ class FixedSplit(Split):
         self.training = TrainingOnly(seed)
 
     def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
-        """Next rows -> parts; a tenth of the training rows is in reserve, in case no row is for validation."""
+        """Next rows -> parts; 15 % of the training rows are in reserve, in case no row is for validation."""
         assert values is not None, "fixed reads a column"
         texts = labels(values, self.spec.column, lowercase=True)
         present = set(texts.drop_null().unique().to_pylist())
@@ -171,7 +171,7 @@ class FixedSplit(Split):
 
 
 class TrainingOnly(Split):
-    """All rows train, but for a tenth in reserve."""
+    """All rows train, but for 15 % in reserve."""
 
     def __init__(self, seed: int) -> None:
         self.key = stream_key(seed, "reserve")

@@ -257,11 +257,10 @@ class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
         if column.null_count:
             values = np.where(np.isnan(values), fitted.fill, values)
         if fitted.log1p:  # numbers of -1 and below, unseen in training, count as its least
-            return np.log1p(np.maximum(values, fitted.minimum), out=encoded, casting="same_kind")
-        if fitted.offset == 0.0 and fitted.scale == 1.0:
-            encoded[:] = values
-            return encoded
-        return np.divide(np.subtract(values, fitted.offset), fitted.scale, out=encoded, casting="same_kind")
+            np.log1p(np.maximum(values, fitted.minimum), out=encoded, casting="same_kind")
+        else:
+            np.divide(np.subtract(values, fitted.offset), fitted.scale, out=encoded, casting="same_kind")
+        return encoded
 
     def decode(self, encoded: np.ndarray, fitted: NumberFitted) -> pa.Array:
         """[N] on the normalized scale -> [N] float64 in units of the column."""
