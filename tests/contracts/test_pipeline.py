@@ -92,6 +92,13 @@ def test_a_learning_rate_is_no_part_of_the_key_of_preprocessing(package):
         assert "fingerprint" not in tasks[name]["inputs"]["parameters"]
 
 
+def test_a_seed_is_a_part_of_the_key_of_what_depends_on_it(package):
+    tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
+    for name in ("resolve", "preprocess", "train"):
+        assert tasks[name]["inputs"]["parameters"]["seed"] == {"componentInputParameter": "seed"}
+    assert "seed" not in tasks["infer-schema"]["inputs"]["parameters"]
+
+
 def test_resources_are_inputs_of_training_only(package):
     executors = yaml.safe_load(package)["deploymentSpec"]["executors"]
     assert [name for name, executor in executors.items() if "resources" in executor["container"]] == ["exec-train"]

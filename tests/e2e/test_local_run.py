@@ -37,11 +37,11 @@ def data(home):
 
 @pytest.fixture(scope="module")
 def first(home, data):
-    return run_local(DOCUMENT, data, output_directory=home / "out", store=home / "store")
+    return run_local(DOCUMENT, data, output_directory=home / "out", store=home / ".ostinato")
 
 
 def again(home, data, document=DOCUMENT, **options):
-    run = run_local(document, data, output_directory=home / "out", store=home / "store", **options)
+    run = run_local(document, data, output_directory=home / "out", store=home / ".ostinato", **options)
     return {step.name for step in run.steps if not step.cached}
 
 
@@ -79,10 +79,6 @@ def test_a_changed_learning_rate_does_not_preprocess_again(first, home, data):
     assert again(home, data, overrides={"trainer.learning_rate": 0.01}) == {"resolve"}
 
 
-def test_a_changed_seed_splits_anew_but_infers_the_same_schema(first, home, data):
-    assert again(home, data, seed=7) == set(STEPS) - {"infer_schema"}
-
-
 def test_changed_bytes_under_the_same_path_do_everything_again(first, home, data):
     before = data.read_text()
     try:
@@ -93,16 +89,10 @@ def test_changed_bytes_under_the_same_path_do_everything_again(first, home, data
     assert again(home, data) == {"resolve"}
 
 
-def test_a_step_whose_files_are_gone_is_done_again(first, home, data):
-    lost = next(Path(first.step("preprocess").artifacts["data"]).glob("*.parquet"))
-    lost.unlink()
-    assert "preprocess" in again(home, data)
-
-
 def test_a_wrong_config_ends_with_its_problems_and_code_2(home, data, tmp_path, capfd):
     wrong = {**DOCUMENT, "trainer": {"epochs": 0, "learning_rat": 1}}
     with pytest.raises(ConfigError) as raised:
-        run_local(wrong, data, output_directory=tmp_path / "out", store=home / "store")
+        run_local(wrong, data, output_directory=tmp_path / "out", store=home / ".ostinato")
     assert len(raised.value.problems) == 2
     output = "".join(capfd.readouterr())
     assert "Traceback" not in output
@@ -112,13 +102,13 @@ def test_a_wrong_config_ends_with_its_problems_and_code_2(home, data, tmp_path, 
 
 def test_a_missing_file_ends_with_code_3(home, tmp_path):
     with pytest.raises(DataError, match=r"nothing\.csv"):
-        run_local(DOCUMENT, tmp_path / "nothing.csv", output_directory=tmp_path / "out", store=home / "store")
+        run_local(DOCUMENT, tmp_path / "nothing.csv", output_directory=tmp_path / "out", store=home / ".ostinato")
 
 
 def test_a_missing_column_ends_with_code_3(home, tmp_path):
     (tmp_path / "data.csv").write_text(PENGUINS.read_text().replace("island", "isle", 1))
     with pytest.raises(DataError, match="island"):
-        run_local(DOCUMENT, tmp_path / "data.csv", output_directory=tmp_path / "out", store=home / "store")
+        run_local(DOCUMENT, tmp_path / "data.csv", output_directory=tmp_path / "out", store=home / ".ostinato")
 
 
 def test_a_folder_that_holds_something_else_is_refused(data, tmp_path):
@@ -149,4 +139,4 @@ def test_the_command_says_where_to_look(first, home, data):
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
     assert "Traceback" not in done.stderr
-    assert "[6/6] export" in done.stderr
+    assert done.stderr.count("cached") == 5, "the command does what `run_local` does"
