@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
 
 from ostinato import __version__, storage
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, WEIGHTS
@@ -44,7 +45,7 @@ def save_model(folder: str, model: ECD, config: Config, fitted: Mapping[str, Fit
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     storage.write_bytes_atomic(f"{folder}/{HYPERPARAMETERS}", hyperparameters)
     storage.write_bytes_atomic(f"{folder}/{METADATA}", metadata)
-    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", safetensors.torch.save(tensors, {_HEADER: json.dumps(header)}))
+    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", write_tensors(tensors, {_HEADER: json.dumps(header)}))
 
 
 def load_model(folder: str) -> tuple[Config, dict[str, Fitted], ECD]:
@@ -91,7 +92,7 @@ def _weights(folder: str, content: bytes) -> tuple[dict[str, torch.Tensor], dict
     """The tensors and the header."""
     where = f"{folder}/{WEIGHTS}"
     try:
-        tensors = safetensors.torch.load(content)
+        tensors = read_tensors(content)
     except safetensors.SafetensorError as error:
         raise DataError(Problem(where, f"can't be read: {error}", hint="the file is damaged; train again")) from error
     # The format: the length of the header in eight bytes, then the header as JSON.
