@@ -28,7 +28,7 @@ BOUNDS = (
     (Ge, "ge", "minimum"), (Gt, "gt", "exclusiveMinimum"), (Le, "le", "maximum"), (Lt, "lt", "exclusiveMaximum"),
     (MinLen, "min_length", "minimum"),
 )  # fmt: skip
-BOUND_OF_TYPE = {("string", "minimum"): "minLength", ("array", "minimum"): "minItems"}
+BOUND_OF_TYPE: dict[tuple[object, str], str] = {("string", "minimum"): "minLength", ("array", "minimum"): "minItems"}
 NULL_FOR_NONE = {"gradient_clipping", "learning_rate_scheduler"}
 """Sections that `null` switches off."""
 SHORT = {"encoder", "decoder", "loss", "combiner", "optimizer", "split"}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ostinato.check_defaults import check_defaults, without_effect
 from ostinato.checks import check, check_tied_encoders
 from ostinato.config import Config
-from ostinato.document import Section, Value, from_file, from_mapping, from_text, plain
+from ostinato.document import Section, Value, from_mapping, plain
 from ostinato.errors import ConfigError, DataError, Problem, did_you_mean, listing
 from ostinato.expand.merge import expand
 from ostinato.expand.upgrade import upgrade
@@ -146,10 +146,13 @@ def check_columns(config: Config, columns: Sequence[str], types: Mapping[str, ob
 
 
 def _read(source: str | PathLike[str] | Mapping[str, object], text: str | None) -> Section:
+    if text is None and isinstance(source, Mapping):
+        return from_mapping(source)
+    from ostinato.yaml_document import from_file, from_text  # a canonical document needs no YAML
+
     if text is not None:
         return from_text(text, str(source))
-    if isinstance(source, Mapping):
-        return from_mapping(source)
+    assert not isinstance(source, Mapping)
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return from_text(source, "config")
     return from_file(source)

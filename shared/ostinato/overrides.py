@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ostinato.config import Config
-from ostinato.document import Items, Key, Mark, Section, Value, from_value, kind_of, value_of
+from ostinato.document import Items, Key, Mark, Section, Value, from_value, kind_of
 from ostinato.errors import ConfigError, Problem, did_you_mean, listing
+from ostinato.yaml_document import value_of
 
 SIDES = ("input_features", "output_features")
 

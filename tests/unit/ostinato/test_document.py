@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.document import Section, from_file, from_mapping, from_text, mark_of, plain
+from ostinato.document import Section, from_mapping, mark_of, plain
 from ostinato.errors import ConfigError
+from ostinato.yaml_document import from_file, from_text
 
 
 def read(text: str) -> Section:

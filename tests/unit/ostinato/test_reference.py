@@ -13,5 +13,5 @@ def test_the_reference_is_up_to_date():
 
 
 def test_the_reference_names_each_key_with_its_default_and_what_is_allowed():
-    assert "| `num_bins` | `64` | a whole number of at least 2 |" in reference()
+    assert "| `early_stop` | `auto` | a whole number of at least -1 or auto |" in reference()
     assert "Later: `model_type`, `hyperopt`" in reference()
