@@ -14,11 +14,11 @@ from ostinato.errors import DataError, Interrupted, Problem
 from ostinato.model.ecd import ECD
 from ostinato.trainer.batch_size import host_memory
 from ostinato.trainer.device import deterministic, pick_device
-from ostinato.trainer.evaluation import no_better_than_trivial
 from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
 from ostinato.trainer.progress import Progress, suitable
 from ostinato.trainer.rows import Rows
+from ostinato.trainer.trivial import no_better_than_trivial
 from ostinato_components.train.folder import ModelFolder
 from ostinato_components.train.step import TrainResult
 
@@ -61,7 +61,7 @@ def train(
             trainer.train(interruption)
         finally:
             folder.write_best(trainer)
-        result = _result(trainer, data, time.monotonic() - started)
+        result = _result(trainer, time.monotonic() - started)
         for warning in result.warnings:
             if warning not in trainer.state.warnings:
                 shown.note(f"warning: {warning}")
@@ -124,7 +124,7 @@ def make_trainer(data: DataFolder, config: Config, seed: int, device: torch.devi
     )
 
 
-def _result(trainer: Trainer, data: DataFolder, training_s: float) -> TrainResult:
+def _result(trainer: Trainer, training_s: float) -> TrainResult:
     state, config = trainer.state, trainer.config
     every_step = config.trainer.steps_per_checkpoint or config.trainer.checkpoints_per_epoch
     history = (
@@ -145,27 +145,22 @@ def _result(trainer: Trainer, data: DataFolder, training_s: float) -> TrainResul
         batch_size=trainer.batches.batch_size,
         num_parameters=trainer.num_parameters,
         training_s=training_s,
-        warnings=(*state.warnings, *_warnings(trainer, data)),
+        warnings=(*state.warnings, *_warnings(trainer)),
     )
 
 
-def _warnings(trainer: Trainer, data: DataFolder) -> list[str]:
+def _warnings(trainer: Trainer) -> list[str]:
     """What a person should know of the best model."""
-    state, config = trainer.state, trainer.config
-    if config.trainer.skip_all_evaluation or state.stopped == "interrupted":
+    if trainer.config.trainer.skip_all_evaluation or not trainer.has_model:
         return []
     decided = trainer.validation if trainer.decision.split == "validation" else trainer.training
-    shapes = data.shapes(config)
-    outputs = [output.name for output in config.output_features]
-    return no_better_than_trivial(
-        config,
-        data.fitted(config),
-        # Without validation rows only the loss is known so far.
-        state.best_metrics if decided is trainer.validation else trainer.evaluator.evaluate(trainer.model, decided),
-        training={name: column.cpu().numpy() for name, column in trainer.training.all().items() if name in outputs},
-        rows={name: column.cpu().numpy() for name, column in decided.all().items() if name in outputs},
-        num_classes={name: shapes[name].vocab_size for name in outputs},
+    scores, targets = trainer.evaluator.scores(trainer.model, decided)
+    rows = trainer.training.all()
+    found = (
+        no_better_than_trivial(output, scores[output.name], targets[output.name], rows[output.name].cpu().numpy())
+        for output in trainer.config.output_features
     )
+    return [warning for warning in found if warning is not None]
 
 
 def _interrupted(model_folder: str, result: TrainResult) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ostinato.trainer.spec import TrainerSpec
 
-STEPS_PER_EPOCH = 32
+STEPS_PER_EPOCH = 64
 """An automatic batch aims at this many steps an epoch."""
 SMALLEST = 32
 LARGEST = 256

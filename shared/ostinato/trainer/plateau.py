@@ -48,20 +48,21 @@ class Reaction:
         return True
 
 
-EVALUATIONS = 5
-"""Least evaluations without improvement before `early_stop: auto` stops."""
-STEPS = 300
-"""Least steps without improvement before `early_stop: auto` stops: with ten rows an epoch is one step, and a few
-epochs say nothing."""
+EVALUATIONS = 16
+"""Evaluations without improvement before `early_stop: auto` stops."""
+MOST_STEPS = 2000
+"""Steps above which `auto` waits for fewer evaluations: an epoch of many steps is a long time to hope."""
+FEWEST_EVALUATIONS = 5
+"""Below this many, chance decides."""
+FEWEST_STEPS = 64
+"""Steps below which `auto` waits for more evaluations: with thirty rows an epoch is one step."""
 
 
 def patience(early_stop: int | str, steps_per_evaluation: int) -> int | None:
-    """Evaluations without improvement after which training stops; None for never.
-
-    `auto` waits for at least EVALUATIONS evaluations and STEPS steps, whichever takes longer.
-    """
+    """Evaluations without improvement after which training stops; None for never."""
     if early_stop == "auto":
-        return max(EVALUATIONS, math.ceil(STEPS / steps_per_evaluation))
+        fewer = max(FEWEST_EVALUATIONS, math.ceil(MOST_STEPS / steps_per_evaluation))
+        return max(min(EVALUATIONS, fewer), math.ceil(FEWEST_STEPS / steps_per_evaluation))
     assert isinstance(early_stop, int)
     # 0 stops at the first evaluation that is not better, as in Ludwig.
     return None if early_stop < 0 else max(1, early_stop)

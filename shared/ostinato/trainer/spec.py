@@ -346,7 +346,7 @@ class TrainerSpec(Spec):
     learning_rate_scheduler: SchedulerSpec = SchedulerSpec()
     """How the learning rate changes."""
     epochs: PositiveInt = 200
-    """Most passes over the training rows; early stopping ends training long before on all but the smallest tables."""
+    """Most passes over the training rows."""
     checkpoints_per_epoch: NonNegativeInt = 0
     """Evaluations an epoch; 0 for one at its end."""
     train_steps: PositiveInt | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostinato.trainer.plateau import EVALUATIONS, STEPS, Plateau, Reaction, patience
+from ostinato.trainer.plateau import Plateau, Reaction, patience
 
 
 def test_the_best_value_counts_by_its_objective() -> None:
@@ -34,6 +34,5 @@ def test_minus_one_never_stops_and_zero_stops_at_once() -> None:
     assert patience(7, 10) == 7
 
 
-def test_auto_gives_small_tables_enough_steps() -> None:
-    assert patience("auto", 1) == STEPS
-    assert patience("auto", 10_000) == EVALUATIONS
+def test_auto_gives_small_tables_enough_steps_and_large_ones_fewer_epochs() -> None:
+    assert [patience("auto", steps) for steps in (1, 4, 50, 125, 200, 10_000)] == [64, 16, 16, 16, 10, 5]
