@@ -89,7 +89,7 @@ def _feature(feature: Section, registry: Registry, base: Section | None, parts: 
     for part in parts:
         if part not in of_type:
             continue
-        entry, own, default = of_type.entry(part), full.section(part), of_type.section(part)
+        entry, own, default = of_type.entry(part), full.section(part), _default(of_type, part, full.section(part))
         choice = one_of(spec, part)
         if part not in full:
             full.add(part, entry)
@@ -97,6 +97,20 @@ def _feature(feature: Section, registry: Registry, base: Section | None, parts: 
             merged = merge(default, own, choice.default if choice else None)
             full.put(part, merged, full.keys_at[part], full.values_at[part])
     return full
+
+
+def _default(of_type: Section, part: str, own: Section | None) -> Section | None:
+    """What is said of a part; a preset may say it by the type that the feature chooses."""
+    by_type = of_type.section(f"{part}_of")
+    name = own.get("type") if own is not None else None
+    chosen = by_type.section(name) if by_type is not None and isinstance(name, str) else None
+    if chosen is None or name is None or own is None:
+        return of_type.section(part)
+    typed = Section()
+    typed.add("type", own.entry("type"))
+    for key in chosen:
+        typed.add(key, chosen.entry(key))
+    return typed
 
 
 def _put_below(full: Section, key: str, preset: Section) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ostinato.document import Mark, Section, from_mapping
 
+MARK = Mark("preset ludwig")
 _FC = {"num_fc_layers": 0, "output_size": 256, "norm": None, "use_bias": True}
 _FC_START = {"weights_initializer": "xavier_uniform", "bias_initializer": "zeros"}
 LUDWIG: dict[str, dict[str, object]] = {
@@ -19,6 +20,7 @@ LUDWIG: dict[str, dict[str, object]] = {
                 "outlier_strategy": None,
             },
             "encoder": {"type": "passthrough"},
+            "encoder_of": {"ple": {"num_bins": 64, "output_size": 256}},
         },
         "category": {
             "preprocessing": {"missing_value_strategy": "fill_with_const", "most_common": 10000},
@@ -35,7 +37,7 @@ LUDWIG: dict[str, dict[str, object]] = {
     },
     "outputs": {
         "number": {
-            "preprocessing": {"normalization": None},
+            "preprocessing": {"fill_value": 0.0, "normalization": None},
             "decoder": {"type": "regressor", "num_fc_layers": 0},
             "loss": {"type": "mean_squared_error"},
         },
@@ -59,18 +61,25 @@ LUDWIG: dict[str, dict[str, object]] = {
     },
 }
 LUDWIG_COMBINERS: dict[str, dict[str, object]] = {
-    "concat": {"type": "concat", "dropout": 0.0, "activation": "relu", "residual": False, "batch_ensemble": False, **_FC, **_FC_START},
+    "concat": {
+        "type": "concat", "dropout": 0.0, "activation": "relu", "residual": False, "flatten_inputs": False,
+        "batch_ensemble": False, "num_ensemble_members": 4, **_FC, **_FC_START,
+    },
     "ft_transformer": {
         "type": "ft_transformer", "dropout": 0.1, "transformer_output_size": 256, "hidden_size": 256, "num_layers": 1,
         "num_heads": 8, "fc_dropout": 0.0, "fc_activation": "relu", "fc_residual": False, **_FC, **_FC_START,
     },
 }  # fmt: skip
 
+LUDWIG_OPTIMIZERS: dict[str, dict[str, object]] = {"adamw": {"type": "adamw", "weight_decay": 0.0}}
+"""What Ludwig means by optimizers other than its default."""
+
 
 def preset_of(document: Section, num_inputs: int) -> Section | None:
     """What a document's preset says, below what the document says itself; None where there is no preset.
 
-    `inputs` and `outputs` hold what features of each type get, the other keys are those of a config.
+    `inputs` and `outputs` hold what features of each type get (`encoder_of` by the type of an encoder that the feature
+    chooses itself), the other keys are those of a config.
     """
     if document.get("preset") != "ludwig":
         return None
@@ -78,4 +87,11 @@ def preset_of(document: Section, num_inputs: int) -> Section | None:
     default = "ft_transformer" if num_inputs >= 3 else "concat"
     name = own.get("type", "concat") if own is not None else default
     combiner = LUDWIG_COMBINERS[name if isinstance(name, str) and name in LUDWIG_COMBINERS else default]
-    return from_mapping({**LUDWIG, "combiner": combiner}, Mark("preset ludwig"))
+    preset = from_mapping({**LUDWIG, "combiner": combiner}, MARK)
+    trainer = document.section("trainer")
+    optimizer = trainer.section("optimizer") if trainer is not None else None
+    name = optimizer.get("type") if optimizer is not None else None
+    base = preset.section("trainer")
+    if isinstance(name, str) and name in LUDWIG_OPTIMIZERS and base is not None:
+        base.put("optimizer", from_mapping(LUDWIG_OPTIMIZERS[name], MARK), MARK)
+    return preset

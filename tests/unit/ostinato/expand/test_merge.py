@@ -1,7 +1,12 @@
 """Defaults of a type, presets and tied features are written out at each feature."""
 
+import json
+from pathlib import Path
+
+import pytest
+
 from ostinato.config import Config
-from ostinato.load import load_config
+from ostinato.load import load_config, render
 
 NUMBERS = [{"name": name, "type": "number"} for name in "abc"]
 TARGET = [{"name": "y", "type": "number"}]
@@ -94,3 +99,44 @@ def test_the_config_and_defaults_win_over_a_preset():
     assert (found.combiner.type, found.combiner.dropout) == ("concat", 0.2)
     assert found.input_features[0].preprocessing.fill_value == 3.0
     assert found.input_features[0].encoder.type == "ple"
+
+
+LUDWIG = json.loads((Path(__file__).parent / "ludwig_defaults.json").read_text(encoding="utf-8"))
+"""Ludwig 0.17's defaults of what this version has: its schema, read by a program."""
+
+
+def differences(ludwig: dict, ours: dict) -> dict:
+    pairs = {key: (value, ours.get(key, value)) for key, value in ludwig.items()}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "name"),
+    [
+        (part, kind, name)
+        for part in ("encoder", "decoder", "loss")
+        for kind, names in LUDWIG[part].items()
+        for name in names
+    ],
+)
+def test_the_preset_gives_each_part_of_a_feature_as_ludwig_has_it(part, kind, name):
+    feature = {"name": "f", "type": kind, part: name}
+    found = config([feature], preset="ludwig") if part == "encoder" else config(NUMBERS, [feature], preset="ludwig")
+    rendered = render(found)
+    side = "input_features" if part == "encoder" else "output_features"
+    assert differences(LUDWIG[part][kind][name], rendered[side][0][part]) == {}
+    output = kind if part == "encoder" else f"{kind}_output"
+    assert differences(LUDWIG["preprocessing"][output], rendered[side][0]["preprocessing"]) == {}
+
+
+def test_the_preset_gives_the_other_sections_as_ludwig_has_them():
+    for name, defaults in LUDWIG["combiner"].items():
+        assert differences(defaults, render(config(NUMBERS, preset="ludwig", combiner=name))["combiner"]) == {}
+    for name, defaults in LUDWIG["optimizer"].items():
+        found = render(config(NUMBERS, preset="ludwig", trainer={"optimizer": name}))["trainer"]["optimizer"]
+        assert differences(defaults, found) == {}
+    trainer = render(config(NUMBERS, preset="ludwig"))["trainer"]
+    for key in ("learning_rate_scheduler", "gradient_clipping"):
+        assert differences(LUDWIG["trainer"][key], trainer.pop(key)) == {}
+    assert differences(LUDWIG["trainer"], trainer) == {}
+    assert trainer["optimizer"]["type"] == "adam"
