@@ -20,8 +20,9 @@ from ostinato.module import GroupEncoder
 from ostinato.registry import implements
 from ostinato.shape import Shape
 
-_TAIL = 3.0
-"""Deviations from the mean at which the linear part of PLE starts to flatten, so that outliers don't carry it away."""
+_TAIL = 4.0
+"""Deviations from the mean beyond which PLE sees no difference, so that outliers neither carry its line away nor
+stretch its outer bins."""
 
 
 @implements(PLESpec)
@@ -58,18 +59,19 @@ class PLE(GroupEncoder):
     def fit(self, columns: Tensor) -> None:
         """Takes the edges, mean and deviation from training rows [N, F]."""
         for feature, column in enumerate(columns.unbind(dim=1)):
-            self.centre[feature] = column.mean()
-            deviation = column.std(correction=0)
-            self.inverse_scale[feature] = 1 / deviation if deviation > 1e-8 else 1.0
+            centre, deviation = column.mean(), column.std(correction=0)
+            scale = deviation if deviation > 1e-8 else torch.ones_like(deviation)
+            self.centre[feature] = centre
+            self.inverse_scale[feature] = 1 / scale
             if not self.is_given:
-                self._set_edges(feature, quantile_edges(column, self.num_bins))
+                near = column.clamp(centre - _TAIL * scale, centre + _TAIL * scale)
+                self._set_edges(feature, quantile_edges(near, self.num_bins))
 
     def forward(self, columns: Tensor) -> Tensor:
         """[N, F] -> [N, F, D]."""
         filled = ((columns.unsqueeze(-1) - self.lower) * self.inverse_width).clamp(0, 1)
         hidden = torch.baddbmm(self.bias.unsqueeze(1), filled.transpose(0, 1), self.bins).transpose(0, 1)
-        line = (columns - self.centre) * self.inverse_scale
-        line = line * torch.rsqrt(1 + (line / _TAIL).square())
+        line = ((columns - self.centre) * self.inverse_scale).clamp(-_TAIL, _TAIL)
         return torch.addcmul(hidden, line.unsqueeze(-1), self.slope)
 
     def _set_edges(self, feature: int, edges: Tensor) -> None:

@@ -19,6 +19,10 @@ def number(name, **more):
     return {"name": name, "type": "number", **more}
 
 
+def plain(name, **more):
+    return number(name, encoder={"type": "passthrough"}, **more)
+
+
 def category(name, **more):
     return {"name": name, "type": "category", **more}
 
@@ -42,14 +46,14 @@ def column(shape):
     }[shape.kind]()
 
 
-CONCAT = {"type": "concat", "num_fc_layers": 1, "output_size": 16}
+CONCAT = {"type": "concat", "num_fc_layers": 1, "output_size": 16, "dropout": 0.0, "batch_ensemble": False}
 MIXED = [
-    number("n"),
+    plain("n"),
     number("p", encoder={"type": "ple", "output_size": 4}),
     number("q", encoder={"type": "ple", "output_size": 4}),
     category("c"),
     category("g", encoder={"type": "target"}),
-    {"name": "b", "type": "binary"},
+    {"name": "b", "type": "binary", "encoder": {"type": "passthrough"}},
     {"name": "t", "type": "text", "encoder": {"type": "embed"}},
 ]
 OUTPUTS = [number("y"), category("z"), {"name": "w", "type": "binary"}]
@@ -66,7 +70,7 @@ def mixed_batch():
 COMBINERS = [
     CONCAT,
     {**CONCAT, "batch_ensemble": True},
-    {"type": "concat"},
+    {**CONCAT, "num_fc_layers": 0},
     {"type": "ft_transformer", "hidden_size": 16},
 ]
 
@@ -220,7 +224,9 @@ def test_a_number_of_any_scale_is_learned():
 
 
 def test_the_summary_counts_what_learns():
-    model = model_of([number("n"), category("c")], [number("y")], combiner=CONCAT)
+    model = model_of(
+        [plain("n"), category("c", encoder={"type": "dense", "embedding_size": 50})], [number("y")], combiner=CONCAT
+    )
     rows = dict(model.summary())
     assert rows["'n'"] == 0
     assert rows["'c'"] == 36
