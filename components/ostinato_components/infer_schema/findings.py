@@ -67,7 +67,7 @@ def _of_all(rows: int, columns: Sequence[ColumnSchema]) -> Iterator[Finding]:
     unused = [column for column in columns if column.role == "unused"]
     if 0 < len(unused) < len(columns):
         names = ", ".join(column.name for column in unused[:8]) + (" …" if len(unused) > 8 else "")
-        yield Finding("note", "", f"{len(unused)} of {len(columns)} columns are in no feature: {names}")
+        yield Finding("note", "", f"{len(unused)} of {len(columns)} columns are in no feature of the config: {names}")
 
 
 def _of_target(column: ColumnSchema, stats: ColumnStats) -> Iterator[Finding]:

@@ -14,6 +14,9 @@ from ostinato.features.number.spec import NumberInputSpec
 from ostinato.type_inference import Inferred
 
 _BINS = 20
+_ROWS_OF_A_BIN = 40
+_PRIOR_ROWS = 4.0
+"""Rows of the average that are added to each part, so that few rows of its own say little."""
 _MOST_CLASSES = 20
 _FEW_ROWS = 40
 _MOST_CORRELATED = 300
@@ -85,8 +88,8 @@ class Pairs:
         matrix = np.array([column - column.mean() for column in columns])
         norms = np.sqrt((matrix**2).sum(axis=1))
         norms[norms == 0] = 1.0
-        normalized = matrix / norms[:, None]
-        correlations: np.ndarray = normalized @ normalized.T
+        matrix /= norms[:, None]
+        correlations: np.ndarray = matrix @ matrix.T
         return correlations
 
     def _correlated(self, twins: set[str]) -> list[Relation]:
@@ -106,7 +109,8 @@ class Pairs:
             return codes
         values = self.numbers[name]
         there = ~np.isnan(values)
-        edges = np.unique(np.quantile(values[there], np.linspace(0, 1, _BINS + 1)[1:-1]))
+        num_bins = max(4, min(_BINS, len(values) // _ROWS_OF_A_BIN))
+        edges = np.unique(np.quantile(values[there], np.linspace(0, 1, num_bins + 1)[1:-1]))
         return np.where(there, np.searchsorted(edges, values, side="right") + 1, 0)
 
     def _ranks(self, target: str, present: np.ndarray) -> np.ndarray:
@@ -119,7 +123,8 @@ class Pairs:
         """[N, K]; rare classes are left to the rest."""
         codes = self.codes[target][present]
         frequent = np.argsort(-np.bincount(codes), kind="stable")[:_MOST_CLASSES]
-        return (codes[:, None] == frequent[None, :]).astype(np.float64)
+        indicators: np.ndarray = (codes[:, None] == frequent[None, :]).astype(np.float64)
+        return indicators
 
     def _text_print(self, name: str) -> str:
         texts = self.sample[name].combine_chunks()
@@ -150,9 +155,9 @@ def _explained(wanted: np.ndarray, bins: np.ndarray) -> float:
     for half in (0, 1):
         learn, judge = halves == half, halves != half
         base = wanted[learn].mean(axis=0)
-        counts = np.bincount(bins[learn], minlength=bins.max() + 1) + 1.0
+        counts = np.bincount(bins[learn], minlength=bins.max() + 1) + _PRIOR_ROWS
         sums = np.stack([np.bincount(bins[learn], column, len(counts)) for column in wanted[learn].T], axis=1)
-        error = ((wanted[judge] - ((sums + base) / counts[:, None])[bins[judge]]) ** 2).sum()
+        error = ((wanted[judge] - ((sums + _PRIOR_ROWS * base) / counts[:, None])[bins[judge]]) ** 2).sum()
         variance = ((wanted[judge] - base) ** 2).sum()
         shares.append(1 - error / variance if variance > 0 else 0.0)
     return max(0.0, float(np.mean(shares)))

@@ -36,9 +36,12 @@ class Found:
 def profile(found: Found) -> str:
     """The page. Of very wide tables it shows the first columns only, targets and inputs before the rest."""
     schema = found.schema
-    order = {"output": 0, "input": 1, "unused": 2}
+    order = {"output": 0, "input": 1, "unused": 2, "split": 3}
     columns = sorted(schema.columns, key=lambda column: order[column.role])
-    with_cards = {column.name: number for number, column in enumerate(columns[:MOST_CARDS])}
+    targets = [column for column in columns if column.role == "output"]
+    others = [column for column in columns if column.role != "output"]
+    places = {column.name: f"target-{number}" for number, column in enumerate(targets)}
+    places |= {column.name: f"column-{number}" for number, column in enumerate(others[:MOST_CARDS])}
     warned = Counter(finding.column for finding in found.findings if finding.level != "note")
     return render(
         "ostinato_components.infer_schema",
@@ -48,19 +51,19 @@ def profile(found: Found) -> str:
         tiles=_tiles(found),
         findings=found.findings[:_MOST_FINDINGS],
         more_findings=max(0, len(found.findings) - _MOST_FINDINGS),
-        targets=[_target(found, column) for column in columns if column.role == "output"],
+        targets=[_target(found, column, places[column.name]) for column in targets],
         table=[
             {
                 "column": column,
-                "card": with_cards.get(column.name),
+                "card": places.get(column.name),
                 "missing": _missing(found, column),
                 "range": _range(found, column),
                 "warned": warned[column.name],
             }
             for column in columns[:_MOST_ROWS]
         ],
-        cards=[_card(found, column, number) for number, column in enumerate(columns[:MOST_CARDS])],
-        more_cards=max(0, len(columns) - MOST_CARDS),
+        cards=[_card(found, column, places[column.name]) for column in others[:MOST_CARDS]],
+        more_cards=max(0, len(others) - MOST_CARDS),
         matrix=_matrix(found, columns),
     )
 
@@ -84,16 +87,16 @@ def _tiles(found: Found) -> list[tuple[str, str, str]]:
     ]
 
 
-def _target(found: Found, column: ColumnSchema) -> dict[str, Any]:
+def _target(found: Found, column: ColumnSchema, place: str) -> dict[str, Any]:
     shares = sorted(found.explained.get(column.name, {}).items(), key=lambda pair: (-pair[1], pair[0]))
     return {
-        "card": _card(found, column, 0),
+        "card": _card(found, column, place),
         "explained": [(name, percent(share), f"{share:.3f}") for name, share in shares[:_MOST_EXPLAINED]],
         "more": max(0, len(shares) - _MOST_EXPLAINED),
     }
 
 
-def _card(found: Found, column: ColumnSchema, number: int) -> dict[str, Any]:
+def _card(found: Found, column: ColumnSchema, place: str) -> dict[str, Any]:
     summary = found.summaries[column.name]
     numbers = summary.get("number")
     if column.type != "number":
@@ -107,17 +110,20 @@ def _card(found: Found, column: ColumnSchema, number: int) -> dict[str, Any]:
         facts += [
             ("mean", short(numbers["mean"])),
             ("std", short(numbers["std"])),
+            ("5%", short(quantiles["0.05"])),
+            ("95%", short(quantiles["0.95"])),
             ("median", short(quantiles["0.5"])),
-            ("middle 90%", f"{short(quantiles['0.05'])} … {short(quantiles['0.95'])}"),
+            ("maximum", short(numbers["maximum"])),
         ]
-    elif "text" in summary:
+    elif column.type == "text" and "text" in summary:
         facts += [
-            ("characters", f"{short(summary['text']['mean_characters'])} mean"),
+            ("mean words", short(summary["text"]["mean_words"])),
+            ("mean length", short(summary["text"]["mean_characters"])),
             ("longest", count(summary["text"]["longest"])),
         ]
     return {
         "column": column,
-        "number": number,
+        "number": place,
         "facts": facts,
         "histogram": _histogram(numbers["histogram"], numbers) if numbers is not None else None,
         "top": [] if numbers is not None else _top(summary),

@@ -20,7 +20,7 @@ class ColumnSchema(Spec):
     """Feature type that the values look like."""
     reason: str
     """Why they look like it."""
-    role: Literal["input", "output", "unused"] = "unused"
+    role: Literal["input", "output", "split", "unused"] = "unused"
     """What the config does with the column."""
     nullable: bool
     """Whether values are missing."""

@@ -14,7 +14,7 @@ from ostinato.load import check_columns, from_json
 from ostinato.sources.source import check_present
 from ostinato.statistics.column import ColumnStats
 from ostinato.statistics.table import TableStats, collect
-from ostinato.type_inference import Inferred, infer_all
+from ostinato.type_inference import Inferred, infer_all, is_split
 from ostinato_components.infer_schema.findings import findings
 from ostinato_components.infer_schema.pairs import Pairs
 from ostinato_components.infer_schema.profile import Found, profile
@@ -82,6 +82,9 @@ def _roles(config: Config | None, targets: Sequence[str]) -> dict[str, tuple[str
     """By column, its role and its feature type."""
     roles = dict.fromkeys(targets, ("output", ""))
     if config is not None:
+        column = config.preprocessing.split.model_dump().get("column")
+        if column and config.preprocessing.split.type == "fixed":
+            roles[column] = ("split", "")
         roles |= {feature.source: ("input", feature.type) for feature in config.input_features}
         roles |= {feature.source: ("output", feature.type) for feature in config.output_features}
     return roles
@@ -89,6 +92,8 @@ def _roles(config: Config | None, targets: Sequence[str]) -> dict[str, tuple[str
 
 def _column(name: str, stats: ColumnStats, inferred: Inferred, roles: Mapping[str, tuple[str, str]]) -> ColumnSchema:
     role, configured = roles.get(name, ("unused" if any(kind for _, kind in roles.values()) else "input", ""))
+    if name not in roles and is_split(name, stats):
+        role = "split"
     return ColumnSchema.model_validate(
         {
             "name": name,
@@ -122,6 +127,8 @@ def _found(schema: Schema, stats: TableStats, inferred: Mapping[str, Inferred]) 
         for column in schema.columns
         if column.role == "output"
     }
+    splits = {column.name for column in schema.columns if column.role == "split"}
+    explained = {name: {k: v for k, v in shares.items() if k not in splits} for name, shares in explained.items()}
     examples = {
         name: list(dict.fromkeys(value for value in stats.sample[name].slice(0, 50).to_pylist() if value))
         for name in stats.columns

@@ -40,8 +40,8 @@ def short(value: float | None) -> str:
     for factor, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
         if size >= factor:
             return f"{value / factor:.3g}{letter}" if size < 1e15 else f"{value:.2e}"
-    if size >= 1000:
-        return f"{value:,.0f}"
+    if size >= 1000:  # years have no comma
+        return f"{value:,.0f}" if size >= 9999.5 else f"{value:.0f}"
     if size < 1e-3:
         return f"{value:.1e}".replace("e-0", "e-")
     return f"{value:.4g}"
@@ -49,6 +49,8 @@ def short(value: float | None) -> str:
 
 def percent(share: float) -> str:
     """0.125 -> 12.5%; what is not quite nothing or all never looks so."""
+    if share == 0:
+        return "0%"
     if 0 < share < 0.001:
         return "<0.1%"
     if 0.999 < share < 1:
