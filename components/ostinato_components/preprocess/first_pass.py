@@ -14,7 +14,7 @@ from ostinato.artifacts import SPLIT_NAMES, SplitName
 from ostinato.column import Fitted, Stats
 from ostinato.errors import DataError, Problem
 from ostinato.split.data import RESERVE, RESERVE_SHARE, TRAINING, VALIDATION, DatetimeSplit
-from ostinato_components.preprocess.rows import Feature, Findings, Part, Rows, read_rows
+from ostinato_components.preprocess.rows import Feature, Findings, Part, Rows, each_column, read_rows
 from ostinato_components.preprocess.spill import Spill
 
 _PARTS = (*SPLIT_NAMES, "reserve")
@@ -75,7 +75,7 @@ class FirstPass:
                     self.stats[part][index] = self.stats[part][index].merge(stats)
             return pieces
 
-        pieces = list(self.pool.map(distribute, range(len(self.features))))
+        pieces = each_column(self.pool, rows.length, distribute, range(len(self.features)))
         for part in present:
             self.spills[part].write([piece[part] for piece in pieces])
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ostinato.column import Fitted
 from ostinato.missing import fill_gaps, first_usable, last_usable
-from ostinato_components.preprocess.rows import Feature
+from ostinato_components.preprocess.rows import Feature, each_column
 from ostinato_components.preprocess.sampling import Balance
 
 
@@ -66,7 +66,7 @@ class SecondPass:
                 self.missing[feature.name] += column.null_count
             if not len(columns[0]):
                 continue
-            arrays = list(self.pool.map(self._encode, self.features, columns))
+            arrays = each_column(self.pool, len(columns[0]), self._encode, self.features, columns)
             encoded = {feature.name: values for feature, values in zip(self.features, arrays, strict=True)}
             if balance is not None:
                 places = balance.rows(encoded[balance.name])
