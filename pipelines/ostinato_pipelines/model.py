@@ -152,7 +152,7 @@ class Model:
                 random_seed=random_seed,
             )
             if not skip_save_training_description:
-                description = self._description(dataset or training_set, data_format, random_seed)
+                description = self._description(training_set if dataset is None else dataset, data_format, random_seed)
                 write_json(run_directory / "description.json", description)
             model_folder = self._new_model_folder(run_directory, keep=not skip_save_model)
             result = train.run(

@@ -20,6 +20,7 @@ from ostinato.trainer.progress import Progress, suitable
 from ostinato.trainer.rows import Rows
 from ostinato.trainer.trivial import no_better_than_trivial
 from ostinato_components.train.folder import ModelFolder
+from ostinato_components.train.refit import refit, wants_refit
 from ostinato_components.train.step import TrainResult
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ def train(
         started = time.monotonic()
         try:
             trainer.train(interruption)
+            if wants_refit(trainer):
+                refit(trainer, data, seed, interruption, shown)
         finally:
             folder.write_best(trainer)
         result = _result(trainer, time.monotonic() - started)

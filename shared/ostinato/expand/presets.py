@@ -52,6 +52,7 @@ LUDWIG: dict[str, dict[str, object]] = {
     },
     "trainer": {
         "early_stop": 5,
+        "refit": False,
         "epochs": 100,
         "learning_rate": 0.001,
         "optimizer": {"type": "adam", "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0},

@@ -54,6 +54,7 @@ class Trainer:
     ) -> None:
         self.model = model
         self.config = config
+        self.fitted = fitted
         self.state = State()
         self.history = History()
         self._spec: TrainerSpec = config.trainer

@@ -335,6 +335,9 @@ class TrainerSpec(Spec):
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"
     """Evaluations without improvement before training stops; -1 never; `auto` waits 16 evaluations; fewer, at
     least 5, where those are more than 2000 steps; more where they are fewer than 64."""
+    refit: bool | Auto = "auto"
+    """Trains once more after the best number of steps is known, for that many steps, on training and validation rows
+    together; `auto` where a constant learning rate meets fewer than 5,000 training rows, which can't spare any."""
     skip_all_evaluation: bool = False
     """Trains without evaluating; the last weights are kept."""
     enable_profiling: PendingFalse = False
@@ -444,6 +447,23 @@ class TrainerSpec(Spec):
             name = "batch_size" if isinstance(part, int) else "gradient_accumulation_steps"
             raise clash("effective_batch_size", f"{whole} is no multiple of {name}, which is {known}")
         return self
+
+    @model_validator(mode="after")
+    def _can_be_refitted(self) -> TrainerSpec:
+        if self.refit is True and self.skip_all_evaluation:
+            raise clash("refit", "needs the best number of steps, which 'skip_all_evaluation' leaves unknown")
+        if self.refit is True and not self.is_rate_constant:
+            raise clash(
+                "refit", "repeats the best steps with a constant learning rate and batch size, and yours change"
+            )
+        return self
+
+    @property
+    def is_rate_constant(self) -> bool:
+        """Whether learning rate and batch size stay the same over all steps."""
+        scheduler = self.learning_rate_scheduler
+        changes = scheduler.reduce_on_plateau, scheduler.warmup_fraction, scheduler.warmup_evaluations
+        return scheduler.decay is None and not any(changes) and not self.increase_batch_size_on_plateau
 
     @model_validator(mode="after")
     def _names_a_pattern(self) -> TrainerSpec:

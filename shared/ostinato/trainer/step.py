@@ -27,19 +27,34 @@ class Stepper:
         self._matrices = layer_weights(model)
         self._optimizer = build_optimizer(spec.optimizer, model, spec.learning_rate)
         self._network = torch.compile(model) if spec.compile else model
+        self._is_compiled = False
         self._window: list[Batch] = []
 
     def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum of the losses, and each output's own."""
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._spec.use_mixed_precision):
-            logits = self._network(batch)
+            logits = self._forward(batch)
         losses = self._model.losses(logits, batch)
         return self._model.total_loss(losses), losses
+
+    def _forward(self, batch: Batch) -> dict[str, Tensor]:
+        if not self._spec.compile or self._is_compiled:
+            logits: dict[str, Tensor] = self._network(batch)
+            return logits
+        try:
+            logits = self._network(batch)
+        except RuntimeError as error:
+            # What the compiler raises derives from RuntimeError; the first line says what is missing.
+            found = str(error).strip().partition("\n")[0]
+            hint = "it needs a C++ compiler (g++) in the image; training works without it: compile: false"
+            raise ConfigError(Problem("trainer.compile", f"torch.compile failed: {found}", hint=hint)) from error
+        self._is_compiled = True
+        return logits
 
     def accumulate(self, batch: Batch, num_batches: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Adds the gradient of a batch, one of `num_batches` of an update; gives the losses, not differentiable."""
         if not self._window:
-            self._model.zero_grad(set_to_none=True)
+            self._clear_gradients()
         total, losses = self.losses(batch)
         objective = self._penalized(total)
         (objective if num_batches == 1 else objective / num_batches).backward()  # type: ignore[no-untyped-call]
@@ -53,7 +68,7 @@ class Stepper:
         self._optimizer.set_learning_rate(learning_rate)
 
         def again() -> float:
-            self._model.zero_grad(set_to_none=True)
+            self._clear_gradients()
             sum_of_losses = 0.0
             for batch in window:
                 objective = self._penalized(self.losses(batch)[0]) / len(window)
@@ -63,6 +78,11 @@ class Stepper:
             return sum_of_losses
 
         self._optimizer.step(again)
+
+    def _clear_gradients(self) -> None:
+        # `Module.zero_grad` looks for the parameters anew each time.
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _penalized(self, total: Tensor) -> Tensor:
         strength, kind = self._spec.regularization_lambda, self._spec.regularization_type

@@ -31,7 +31,8 @@ class Concat(Combiner):
             for block in blocks
             for _ in block.features
         ]
-        self.num_members = spec.num_ensemble_members if spec.batch_ensemble else 1
+        is_ensemble = not self.output_length if spec.batch_ensemble == "auto" else spec.batch_ensemble
+        self.num_members = spec.num_ensemble_members if is_ensemble else 1
         layers = FCStackSpec(
             output_size=spec.output_size,
             num_layers=spec.num_fc_layers,
@@ -80,7 +81,7 @@ def _check(spec: ConcatSpec, blocks: Sequence[Block]) -> None:
                 "set the encoder's reduce_output (sum, mean, …) or the combiner's flatten_inputs: true",
             )
         )
-    if spec.batch_ensemble:
+    if spec.batch_ensemble is True:
         raise ConfigError(
             Problem(
                 "combiner.batch_ensemble",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ostinato.blocks.spec import Activation
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
-from ostinato.spec import PositiveInt, Probability
+from ostinato.spec import NonNegativeInt, PositiveInt, Probability
 
 
 @COMBINERS.register("concat")
@@ -15,7 +15,11 @@ class ConcatSpec(CombinerSpec):
 
     type: Literal["concat"] = "concat"
     """Name of the combiner."""
-    dropout: Probability = 0.0
+    num_fc_layers: NonNegativeInt = 2
+    """Number of fully connected layers after the combination; ignored where `fc_layers` lists them."""
+    output_size: PositiveInt = 128
+    """Units of each fully connected layer."""
+    dropout: Probability = 0.1
     """Probability that a unit is set to zero while training."""
     activation: Activation | None = "relu"
     """Activation after each layer; null for none."""
@@ -23,7 +27,8 @@ class ConcatSpec(CombinerSpec):
     """Whether sequences are flattened into one vector."""
     residual: bool = False
     """Adds the input of a layer to its output where the sizes agree."""
-    batch_ensemble: bool = False
-    """Whether the layers are an ensemble that shares its weights (BatchEnsemble, Wen et al. 2020)."""
+    batch_ensemble: bool | Literal["auto"] = "auto"
+    """Whether the layers are an ensemble that shares its weights (TabM, Gorishniy et al. 2025); `auto` wherever
+    vectors are combined, not for sequences that are not reduced."""
     num_ensemble_members: PositiveInt = 4
     """Members of the ensemble."""

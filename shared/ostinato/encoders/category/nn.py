@@ -37,13 +37,19 @@ class CategoryPassthrough(Encoder):
         return column.unsqueeze(-1).to(torch.float32)
 
 
+def automatic_size(num_categories: int) -> int:
+    """Units of a vector for that many categories; the rule of thumb of fastai."""
+    return min(50, max(2, round(1.6 * float(num_categories) ** 0.56)))
+
+
 @implements(CategoryDenseSpec)
 class CategoryDense(Encoder):
     """A learned vector for each code; that of unknown values starts at 0."""
 
     def __init__(self, spec: CategoryDenseSpec, shape: Shape) -> None:
         super().__init__()
-        size = min(spec.embedding_size, shape.vocab_size)
+        wanted = automatic_size(shape.vocab_size) if spec.embedding_size == "auto" else spec.embedding_size
+        size = min(wanted, shape.vocab_size)
         self.table = embedding(
             shape.vocab_size, size, spec.embedding_initializer, zero_code=0, trainable=spec.embeddings_trainable
         )

@@ -36,8 +36,8 @@ class CategoryDenseSpec(EmbeddingSpec):
 
     type: Literal["dense"] = "dense"
     """Name of the encoder."""
-    embedding_size: PositiveInt = 50
-    """Units of a vector; at most the number of categories."""
+    embedding_size: PositiveInt | Literal["auto"] = "auto"
+    """Units of a vector, at most the number of categories; `auto` for 1.6 x categories ^ 0.56, from 2 to 50."""
     embeddings_trainable: bool = True
     """Whether the vectors learn."""
     pretrained_embeddings: PendingNull = None
