@@ -31,7 +31,7 @@ DELIMITERS = ",\t;|"
 _HEAD_BYTES = 1 << 18
 _SNIFFED_RECORDS = 50
 _FEW_BAD_COLUMNS = 3
-_CONVERSION = re.compile(r"In CSV column #(\d+): CSV conversion error to ")
+_CONVERSION = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to ")
 
 
 @dataclass(frozen=True)

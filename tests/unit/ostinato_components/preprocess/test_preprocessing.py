@@ -181,6 +181,15 @@ def test_text_in_a_number_column_is_an_error_above_the_limit(tmp_path):
     assert any("5 values are no numbers and count as missing" in warning for warning in manifest.warnings)
 
 
+def test_text_late_in_a_number_column_of_a_csv_makes_no_difference(tmp_path):
+    csv = tmp_path / "data.csv"
+    csv.write_text("x,y\n" + "1.5,yes\n2,no\n" * 100_000 + "abc,yes\n")
+    inputs = [{"name": "x", "type": "number"}]
+    manifest = run(str(csv), config(inputs), str(tmp_path / "out"))
+    assert manifest.unparsable["x"] == {"count": 1, "samples": ["abc"], "infinite": 0}
+    assert sum(manifest.rows(split) for split in manifest.splits) == 200_001
+
+
 def test_an_all_missing_input_warns(tmp_path):
     manifest = run(table(100, x=pa.nulls(100)), config(), str(tmp_path))
     assert "x: no numbers among the training rows; the column says nothing" in manifest.warnings
