@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from ostinato.model.ecd import ECD
 
 NetworkKind = Literal["torch", "onnx"]
-BATCH_SIZE = 8192
-"""Rows that go through the network at once."""
+BATCH_SIZE = 2048
+"""Rows that go through the network at once; on a CPU twice as fast as 8,192, whose activations leave the cache."""
 
 
 class Network(Protocol):

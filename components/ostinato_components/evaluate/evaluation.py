@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from ostinato.metrics.spec import COMBINED, LOSS, UNKNOWN_TARGETS
 from ostinato.predictor import BATCH_SIZE, Predictor, TorchNetwork
 from ostinato_components.evaluate.result import EvaluationResult, OutputResult
 
+LOSS_ROWS = 65_536
+"""Rows over which a loss is taken at once; more would need memory for the logits of every ensemble member."""
 PREDICTION_ROWS = 65_536
 """Rows of a row group of `predictions.parquet`."""
 
@@ -81,26 +83,61 @@ def run(
 def score(
     predictor: Predictor, inputs: Columns, targets: Columns, batch_size: int = BATCH_SIZE
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Scores of each output over all rows, and its loss, with the sum as `combined` (none from an ONNX network)."""
+    """Scores of each output over all rows, and its loss, with the sum as `combined` (none from an ONNX network).
+
+    A loss is the mean over its batches of 65,536 rows, weighted by their known targets: that of all rows at once,
+    but for losses with a root.
+    """
     num_rows = len(next(iter(inputs.values())))
-    batches = [
-        {name: column[start : start + batch_size] for name, column in inputs.items()}
-        for start in range(0, num_rows, batch_size)
-    ]
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in predictor.outputs}
+    sums = dict.fromkeys(predictor.outputs, 0.0)
+    weights = dict.fromkeys(predictor.outputs, 0)
     network = predictor.network
-    if not isinstance(network, TorchNetwork):
-        found = [network.scores(batch) for batch in batches]
-        return {name: np.concatenate([part[name] for part in found]) for name in predictor.outputs}, {}
+    for start in range(0, num_rows, LOSS_ROWS):
+        rows = slice(start, start + LOSS_ROWS)
+        some = {name: column[rows] for name, column in inputs.items()}
+        if isinstance(network, TorchNetwork):
+            wanted = {name: targets[name][rows] for name in predictor.outputs}
+            found, losses = _score_by_torch(network, some, wanted, batch_size)
+            for name, loss in losses.items():
+                known = _num_known(predictor, name, wanted[name])
+                sums[name] += loss * known
+                weights[name] += known
+        else:
+            parts = [network.scores(batch) for batch in _batches(some, batch_size)]
+            found = {name: np.concatenate([part[name] for part in parts]) for name in predictor.outputs}
+        for name, values in found.items():
+            scores[name].append(values)
+    means = {name: sums[name] / weights[name] for name in predictor.outputs if weights[name]}
+    if len(means) == len(predictor.outputs):
+        means[COMBINED] = sum(means[spec.name] * spec.loss.weight for spec in predictor.config.output_features)
+    return {name: np.concatenate(parts) for name, parts in scores.items()}, means
+
+
+def _score_by_torch(
+    network: TorchNetwork, inputs: Columns, targets: Columns, batch_size: int
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     import torch
 
     with torch.inference_mode():
-        parts = [network.logits(batch) for batch in batches]
-        logits = {name: torch.cat([part[name] for part in parts]) for name in predictor.outputs}
-        wanted = {name: torch.tensor(targets[name], device=network.device) for name in predictor.outputs}
-        losses = network.model.losses(logits, wanted)
-        total = network.model.total_loss(losses)
-        scores = {name: value.float().cpu().numpy() for name, value in network.model.scores(logits).items()}
-    return scores, {name: float(loss) for name, loss in losses.items()} | {COMBINED: float(total)}
+        parts = [network.logits(batch) for batch in _batches(inputs, batch_size)]
+        logits = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        wanted = {name: torch.tensor(values, device=network.device) for name, values in targets.items()}
+        # Members of an ensemble predict together, so what counts is the loss of their mean, as in training.
+        mean = {name: value.mean(dim=1) if value.ndim == 3 else value for name, value in logits.items()}
+        losses = {name: float(loss) for name, loss in network.model.losses(mean, wanted).items()}
+        return {name: value.float().cpu().numpy() for name, value in network.model.scores(logits).items()}, losses
+
+
+def _batches(columns: Columns, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+    for start in range(0, len(next(iter(columns.values()))), batch_size):
+        yield {name: column[start : start + batch_size] for name, column in columns.items()}
+
+
+def _num_known(predictor: Predictor, name: str, targets: np.ndarray) -> int:
+    """Rows with a target that training knew: those that the loss is a mean of."""
+    is_number = predictor.outputs[name].shape(predictor.fitted[name]).kind == "number"
+    return len(targets) if is_number else int(np.count_nonzero(targets >= 0))
 
 
 def measure(
