@@ -16,8 +16,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-from unittest import mock
 
 from kfp.local import cache, config, subprocess_task_handler
 from kfp.local.orchestrator import task_executor
@@ -67,19 +67,30 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
         return outputs, status
 
     with contextlib.ExitStack() as stack:
-        replace = [
+        replace: list[tuple[ModuleType, str, Callable[..., Any]]] = [
             (subprocess_task_handler, "run_local_subprocess", run_local_subprocess),
             (subprocess_task_handler, "replace_python_executable", replace_python),
             (task_executor, "execute_single_task", execute_single_task),
             (cache, "get_local_cache", checked_cache),
         ]
         for module, name, function in replace:
-            stack.enter_context(mock.patch.object(module, name, function))
+            stack.enter_context(replaced(module, name, function))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that resources have no effect here, and that an image is not named python
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(terminated_is_interrupted())
         yield
+
+
+@contextlib.contextmanager
+def replaced(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Another function in a module, for a while."""
+    before = getattr(module, name)
+    setattr(module, name, function)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 def replace_python(full_command: list[str], executable: str) -> list[str]:
