@@ -78,6 +78,8 @@ def explained(uri: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if is_http(uri):
+            raise _web_problem(uri, error) from error
         what = "file, folder or bucket" if not is_local(uri) else "file or folder"
         raise DataError(Problem(uri, f"there is no such {what}", hint=_nearby(uri))) from error
     except PermissionError as error:
@@ -88,16 +90,30 @@ def explained(uri: str) -> Iterator[None]:
     except _failures() as error:
         if is_local(uri):
             raise
-        if getattr(error, "status", None) in (401, 403):  # of aiohttp
-            raise DataError(Problem(uri, f"permission denied: the server answered {error}")) from error
-        hint = "check the endpoint and the network" if is_http(uri) else _S3_HINT
-        raise DataError(Problem(uri, f"can't be read: {error or type(error).__name__}", hint=hint)) from error
+        if is_http(uri):
+            raise _web_problem(uri, error) from error
+        raise DataError(Problem(uri, f"can't be read: {error or type(error).__name__}", hint=_S3_HINT)) from error
+
+
+def _web_problem(uri: str, error: BaseException) -> DataError:
+    """What a web server, or the lack of one, said; fsspec hides it behind a FileNotFoundError."""
+    while error.__cause__ is not None and getattr(error, "status", None) is None:
+        error = error.__cause__
+    match getattr(error, "status", None):
+        case None if not isinstance(error, FileNotFoundError):
+            return DataError(Problem(uri, f"can't be reached: {error}", hint="check the address and the network"))
+        case 401 | 403 as status:
+            return DataError(Problem(uri, f"permission denied: the server answers {status}"))
+        case None | 404 | 410:
+            return DataError(Problem(uri, "there is no such file"))
+        case status:
+            return DataError(Problem(uri, f"can't be read: the server answers {status}"))
 
 
 def _permission_hint(uri: str) -> str:
     if is_local(uri):
         return "check owner and mode of the file and of its folders (`ls -l`)"
-    return "the server refuses" if is_http(uri) else f"{_S3_HINT}; check the bucket's policy"
+    return f"{_S3_HINT}; check the bucket's policy"
 
 
 def _nearby(uri: str) -> str:

@@ -106,10 +106,10 @@ def _cut_by_reading(data: bytes, delimiter: str) -> int:
     except csv.Error:
         return cut_lines(data)
     # The last record may go on behind the piece.
-    return ends[last] if data.endswith(b"\n") and not _is_open(data[ends[before] :], delimiter) else ends[before]
+    return ends[last] if data.endswith(b"\n") and not ends_in_quotes(data[ends[before] :], delimiter) else ends[before]
 
 
-def _is_open(record: bytes, delimiter: str) -> bool:
+def ends_in_quotes(record: bytes, delimiter: str) -> bool:
     """Whether a record ends within quotes: then another line would belong to it."""
     text = record.decode("utf-8", "replace")
     return len(list(csv.reader(io.StringIO(f"{text}x{delimiter}x\n", newline=""), delimiter=delimiter))) == 1

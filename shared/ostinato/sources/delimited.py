@@ -20,7 +20,7 @@ import pyarrow as pa
 from ostinato.errors import DataError, Problem
 from ostinato.sources.blocks import BLOCK_BYTES, Block, TooLong, blocks, csv_cut, in_order
 from ostinato.sources.file import Format, opened_text
-from ostinato.sources.flaws import flaw_of_block, not_utf8, refuse_utf16
+from ostinato.sources.flaws import flaw_of_block, not_utf8, refuse_open_quote, refuse_utf16
 from ostinato.sources.source import Types
 
 MISSING_WORDS = (
@@ -71,7 +71,7 @@ class Delimited(Format):
                     if batch.num_rows:
                         yield batch
             except TooLong as error:
-                raise DataError(Problem(file, "a quote is opened and never closed, or a row has over 1 GB")) from error
+                raise DataError(Problem(file, "a row has over 1 GB: is a quote opened and never closed?")) from error
 
     def _layout(self, file: str, stream: IO[bytes]) -> tuple[Layout, bytes]:
         """The layout, and the bytes that had to be read for it.
@@ -150,6 +150,7 @@ class _BlockReader:
         Raises:
             DataError: rows have too few or too many values, or the text is not UTF-8.
         """
+        refuse_open_quote(self.file, block, self.layout.delimiter)
         types = dict(self.types)
         bad = 0
         while True:

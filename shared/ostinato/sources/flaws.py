@@ -6,7 +6,7 @@ import csv
 import io
 
 from ostinato.errors import DataError, Problem, listing
-from ostinato.sources.blocks import Block
+from ostinato.sources.blocks import Block, ends_in_quotes
 
 _SHOWN = 5
 
@@ -63,3 +63,19 @@ def flaw_of_block(file: str, block: Block, names: list[str], delimiter: str, err
     hint = f"put quotes around values that hold '{delimiter}'" if delimiter != "\t" else ""
     problems[0] = Problem(problems[0].where, problems[0].message, f"{len(names)}, as many as there are names", hint)
     return DataError(problems)
+
+
+def refuse_open_quote(file: str, block: Block, delimiter: str) -> None:
+    """Raises DataError where the last record of a block ends within quotes, which Arrow takes for a value."""
+    if block.data.count(b'"') % 2 == 0:
+        return
+    reader = csv.reader(io.StringIO(block.data.decode("utf-8", "replace"), newline=""), delimiter=delimiter)
+    lines = [0, 0]
+    try:
+        for _ in reader:
+            lines = [lines[1], reader.line_num]
+    except csv.Error as error:
+        raise DataError(Problem(f"{file}:{block.first_line + reader.line_num}", f"can't be read: {error}")) from error
+    record = b"".join(block.data.splitlines(keepends=True)[lines[0] :])
+    if ends_in_quotes(record, delimiter):
+        raise DataError(Problem(f"{file}:{block.first_line + lines[0]}", "a quote is opened and never closed"))

@@ -1,0 +1,26 @@
+"""Servers that tests share."""
+
+import pytest
+
+import servers
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint():
+    """An S3 server, started when first wanted."""
+    with servers.s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_endpoint, monkeypatch):
+    """A file system with an empty bucket `warehouse`; the environment says where it is."""
+    import fsspec
+
+    for name, value in (servers.ENVIRONMENT | {"AWS_ENDPOINT_URL_S3": s3_endpoint}).items():
+        monkeypatch.setenv(name, value)
+    system = fsspec.filesystem("s3", endpoint_url=s3_endpoint)
+    if system.exists(servers.BUCKET):
+        system.rm(servers.BUCKET, recursive=True)
+    system.mkdir(servers.BUCKET)
+    return system
