@@ -60,11 +60,13 @@ def train(
         started = time.monotonic()
         try:
             trainer.train(interruption)
+            # Before a refit, which has seen the validation rows.
+            warnings = _warnings(trainer)
             if wants_refit(trainer):
                 refit(trainer, data, seed, interruption, shown)
         finally:
             folder.write_best(trainer)
-        result = _result(trainer, time.monotonic() - started)
+        result = _result(trainer, time.monotonic() - started, warnings)
         for warning in result.warnings:
             if warning not in trainer.state.warnings:
                 shown.note(f"warning: {warning}")
@@ -127,7 +129,7 @@ def make_trainer(data: DataFolder, config: Config, seed: int, device: torch.devi
     )
 
 
-def _result(trainer: Trainer, training_s: float) -> TrainResult:
+def _result(trainer: Trainer, training_s: float, warnings: list[str]) -> TrainResult:
     state, config = trainer.state, trainer.config
     every_step = config.trainer.steps_per_checkpoint or config.trainer.checkpoints_per_epoch
     history = (
@@ -148,7 +150,7 @@ def _result(trainer: Trainer, training_s: float) -> TrainResult:
         batch_size=trainer.batches.batch_size,
         num_parameters=trainer.num_parameters,
         training_s=training_s,
-        warnings=(*state.warnings, *_warnings(trainer)),
+        warnings=(*state.warnings, *warnings),
     )
 
 

@@ -18,6 +18,7 @@ from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
 from ostinato.model.ecd import ECD
 from ostinato.trainer.batch_size import BatchPlan, activation_bytes, plan_batches
 from ostinato.trainer.decision import Decision, State
+from ostinato.trainer.device import suitable_threads, threads
 from ostinato.trainer.evaluation import Evaluator
 from ostinato.trainer.history import History, Metrics
 from ostinato.trainer.interruption import Interruption
@@ -66,7 +67,9 @@ class Trainer:
         self._order = torch.Generator().manual_seed(seed)
         freeze(model, self._spec.layers_to_freeze_regex)
         self._stepper = Stepper(model, self._spec, device)
-        self.batches: BatchPlan = plan_batches(self._spec, len(training), self._activation_bytes(), device)
+        row_bytes = self._activation_bytes()
+        self.batches: BatchPlan = plan_batches(self._spec, len(training), row_bytes, device)
+        self._threads = suitable_threads(row_bytes * self.batches.batch_size)
         self._batch_size = self._next_batch_size = self.batches.batch_size
         self.evaluator = Evaluator(config, fitted, self.batches.eval_batch_size, self._spec.eval_steps)
         self.decision = Decision.of(config, len(validation))
@@ -128,15 +131,16 @@ class Trainer:
                 "there are no validation rows: the best model is the one with the best training metric, "
                 "and nothing tells when it learns the training rows by heart"
             )
-        try:
-            while not self.state.stopped:
-                self._epoch(interruption)
-        finally:
-            # After a divergence too: what is left is the best model, not the broken one.
-            if self._best_weights is not None:
-                self.model.load_state_dict(self._best_weights)
-            self.model.eval()
-        self._calibrate()
+        with threads(self._threads):
+            try:
+                while not self.state.stopped:
+                    self._epoch(interruption)
+            finally:
+                # After a divergence too: what is left is the best model, not the broken one.
+                if self._best_weights is not None:
+                    self.model.load_state_dict(self._best_weights)
+                self.model.eval()
+            self._calibrate()
 
     def _epoch(self, interruption: Interruption) -> None:
         state = self.state

@@ -233,5 +233,5 @@ def test_a_progress_of_ones_own_is_told_everything(tmp_path: Path) -> None:
         def close(self) -> None:
             told.append("close")
 
-    run(tmp_path, make_config(epochs=2), progress=Teller())
+    run(tmp_path, make_config(epochs=2, refit=False), progress=Teller())
     assert told == ["start 210", "evaluation", "evaluation", "close"]
