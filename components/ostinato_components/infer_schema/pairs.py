@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ostinato.column import input_column
-from ostinato.features.number.spec import NumberInputSpec
+from ostinato.statistics.column import NUMBERS
 from ostinato.type_inference import Inferred
 
 _BINS = 20
@@ -20,7 +19,6 @@ _PRIOR_ROWS = 4.0
 _MOST_CLASSES = 20
 _FEW_ROWS = 40
 _MOST_CORRELATED = 300
-_NUMBERS = input_column(NumberInputSpec(name="number", type="number"))
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Pairs:
         self.sample = sample
         self.codes = {name: _codes(sample[name]) for name in columns}
         self.numbers = {
-            name: _NUMBERS.parse(sample[name])[0].to_numpy(zero_copy_only=False)
+            name: NUMBERS.parse(sample[name])[0].to_numpy(zero_copy_only=False)
             for name, column in columns.items()
             if column.type == "number"
         }

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ostinato.sample import SAMPLE_SIZE
 from ostinato.statistics.column import ColumnStats
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -55,7 +56,7 @@ def histogram(stats: ColumnStats) -> dict[str, Any]:
     """
     values, weights = stats.sample.values, np.full(len(stats.sample.values), stats.numbers.count)
     weights = weights / max(len(values), 1)
-    if stats.frequencies.counts is not None and not stats.no_numbers:
+    if stats.numbers.count > SAMPLE_SIZE and stats.frequencies.counts is not None and not stats.no_numbers:
         pairs = stats.frequencies.most_common()
         values = np.array([float(value) for value, _ in pairs])
         weights = np.array([count for _, count in pairs], np.float64)

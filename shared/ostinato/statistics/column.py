@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -25,7 +26,8 @@ LONGEST_VALUE = 256
 """Characters of a value that is counted; a column with a longer one is free text."""
 _MOST_SAMPLES = 5
 
-_NUMBERS = input_column(NumberInputSpec(name="number", type="number"))
+NUMBERS = input_column(NumberInputSpec(name="number", type="number"))
+"""What tells which texts are numbers: the same column that encodes them."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,22 @@ class Frequencies:
         """Of both."""
         if self.counts is None or other.counts is None:
             return type(self)(None)
+        if not self.counts or not other.counts:
+            return self if self.counts else other
         total = Counter(self.counts)
         total.update(other.counts)
         return type(self)(dict(total) if len(total) <= MOST_VALUES else None)
 
     def most_common(self, most: int | None = None) -> list[tuple[str, int]]:
         """Values and counts, the most frequent first, ties by name; nothing where there were too many."""
-        return sorted((self.counts or {}).items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+        pairs = (self.counts or {}).items()
+        if most is None:
+            return sorted(pairs, key=_by_count)
+        return heapq.nsmallest(most, pairs, key=_by_count)
+
+
+def _by_count(pair: tuple[str, int]) -> tuple[int, str]:
+    return -pair[1], pair[0]
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ class ColumnStats:
 
     @classmethod
     def _of_numbers(cls, raw: pa.Array, start: int, types: frozenset[str]) -> Self:
-        parsed, unparsable = _NUMBERS.parse(raw)
+        parsed, unparsable = NUMBERS.parse(raw)
         numbers = _number_parts(parsed, start)
         present = parsed.drop_null().to_numpy()
         missing = len(raw) - len(present) - unparsable.infinite
@@ -154,9 +165,9 @@ class ColumnStats:
         parsed, unparsable = pa.nulls(len(raw), pa.float64()), Unparsable()
         is_text = any("string" in name for name in types)
         if is_text:
-            parsed, unparsable = _NUMBERS.parse(encoded)
+            parsed, unparsable = NUMBERS.parse(encoded)
         numbers = _number_parts(parsed, start) if parsed.null_count < len(parsed) else {}
-        values = _NUMBERS.parse(texts)[0] if numbers else pa.nulls(len(texts), pa.float64())
+        values = NUMBERS.parse(texts)[0] if numbers else pa.nulls(len(texts), pa.float64())
         others = texts.filter(values.is_null())
         hashes = np.concatenate([_hashes_of_numbers(values.drop_null().to_numpy()), text_hashes(others)])
         return cls(
@@ -174,6 +185,8 @@ class ColumnStats:
 
     def merge(self, other: Self) -> Self:
         """Of both."""
+        if not self.rows:
+            return other
         return type(self)(
             rows=self.rows + other.rows,
             missing=self.missing + other.missing,
@@ -232,7 +245,7 @@ class ColumnStats:
 
 def _number_parts(parsed: pa.Array, start: int) -> dict[str, Any]:
     """The fields of ColumnStats that tell of [N] numbers or nulls."""
-    stats = _NUMBERS.analyze(parsed, start)
+    stats = NUMBERS.analyze(parsed, start)
     values = parsed.drop_null().to_numpy()
     return {
         "numbers": stats.moments,

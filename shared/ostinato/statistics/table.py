@@ -14,7 +14,7 @@ import pyarrow.types as pt
 from ostinato.batches import Source
 from ostinato.labels import DICTIONARY, labels
 from ostinato.sample import row_hashes
-from ostinato.statistics.column import ColumnStats
+from ostinato.statistics.column import NUMBERS, ColumnStats
 
 _MOST_SAMPLED_CELLS = 2_000_000
 _MOST_SAMPLED_ROWS = 10_000
@@ -66,8 +66,9 @@ def _wishes(source: Source, names: list[str]) -> dict[str, pa.DataType]:
     found = {}
     for name, column in zip(names, first.slice(0, _TRIED_ROWS).columns, strict=True):
         if pt.is_string(column.type):
-            stats = ColumnStats.of(column, 0)
-            found[name] = pa.float64() if stats.numbers.count and not stats.no_numbers else DICTIONARY
+            numbers, unparsable = NUMBERS.parse(column)
+            is_number = not unparsable.count and numbers.null_count < len(numbers)
+            found[name] = pa.float64() if is_number else DICTIONARY
     return found
 
 
