@@ -129,7 +129,6 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
         seed=0,
         device=device,
         progress=Quiet(),
-        keep=lambda state: None,
     )
 
     def epoch() -> None:
