@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ostinato.model.ecd import ECD
 
 
+MAX_OPTIMIZED = 300
+"""Inputs above which the exported network is not optimized."""
+
+
 class NoOnnx(Exception):
     """The network can't be said in ONNX; the message says why."""
 
@@ -66,8 +70,9 @@ def write_onnx(
     # A batch of one row would be taken for a constant.
     index = np.resize(np.arange(len(next(iter(columns.values())))), 4)
     example = tuple(torch.tensor(columns[name][index]) for name in inputs)
-    # The parameter of `forward` is `*inputs`: one argument, a tuple.
-    dynamic = (tuple({0: torch.export.Dim.DYNAMIC} for _ in example),)
+    rows = torch.export.Dim("batch")
+    # The parameter of `forward` is `*columns`: one argument, a tuple.
+    dynamic = (tuple({0: rows} for _ in example),)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
@@ -78,6 +83,8 @@ def write_onnx(
                 output_names=list(outputs),
                 dynamic_shapes=dynamic,
                 external_data=False,
+                # Removes what is superfluous; the time it takes rises with the square of the size.
+                optimize=len(example) <= MAX_OPTIMIZED,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
