@@ -18,7 +18,7 @@ from ostinato.features.number.spec import NumberInputSpec
 from ostinato.labels import labels
 from ostinato.moments import Moments
 from ostinato.sample import RowSample, mix, text_hashes
-from ostinato.statistics.distinct import Distinct
+from ostinato.statistics.distinct import Distinct, unique
 
 MOST_VALUES = 4096
 """Distinct values that are counted exactly; of more, only their number is known."""
@@ -162,12 +162,16 @@ class ColumnStats:
         counts = np.bincount(encoded.indices.drop_null().to_numpy(), minlength=len(encoded.dictionary))
         there = counts > 0
         texts, counts = encoded.dictionary.filter(pa.array(there)), counts[there]
-        parsed, unparsable = pa.nulls(len(raw), pa.float64()), Unparsable()
         is_text = any("string" in name for name in types)
-        if is_text:
-            parsed, unparsable = NUMBERS.parse(encoded)
-        numbers = _number_parts(parsed, start) if parsed.null_count < len(parsed) else {}
-        values = NUMBERS.parse(texts)[0] if numbers else pa.nulls(len(texts), pa.float64())
+        values, unparsable = NUMBERS.parse(texts) if is_text else (pa.nulls(len(texts), pa.float64()), Unparsable())
+        numbers: dict[str, Any] = {}
+        if values.null_count < len(values):
+            numbers = _number_parts(NUMBERS.parse(encoded)[0], start)
+        if unparsable.count == values.null_count:  # no words for missing or infinite numbers among them
+            no_numbers = int(counts[values.is_null().to_numpy(zero_copy_only=False)].sum())
+            unparsable = Unparsable(no_numbers, unparsable.samples)
+        elif is_text:
+            unparsable = NUMBERS.parse(encoded)[1]
         others = texts.filter(values.is_null())
         hashes = np.concatenate([_hashes_of_numbers(values.drop_null().to_numpy()), text_hashes(others)])
         return cls(
@@ -262,7 +266,7 @@ def _hashes_of_numbers(values: np.ndarray) -> np.ndarray:
 
 
 def _frequencies_of_numbers(values: np.ndarray) -> Frequencies:
-    if len(values) > 2 * MOST_VALUES and len(np.unique(values[: 2 * MOST_VALUES])) > MOST_VALUES:
+    if len(values) > 2 * MOST_VALUES and len(unique(values[: 2 * MOST_VALUES])) > MOST_VALUES:
         return Frequencies(None)
     found, counts = np.unique(values + 0.0, return_counts=True)
     if len(found) > MOST_VALUES:

@@ -11,6 +11,12 @@ MOST_HASHES = 4096
 """Hashes kept: exact below, a standard error of 1.6% above (1 / sqrt(k - 2), Bar-Yossef et al. 2002)."""
 
 
+def unique(values: np.ndarray) -> np.ndarray:
+    """The distinct values, rising. `np.unique` hashes them first, which takes ten times as long here."""
+    ordered = np.sort(values)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+
+
 def _none() -> np.ndarray:
     return np.empty(0, np.uint64)
 
@@ -28,10 +34,10 @@ class Distinct:
         if len(hashes) > 4 * MOST_HASHES:
             # A bound that keeps more than enough saves sorting all of them, unless most are the same.
             bound = np.partition(hashes, 2 * MOST_HASHES)[2 * MOST_HASHES]
-            few = np.unique(hashes[hashes <= bound])
+            few = unique(hashes[hashes <= bound])
             if len(few) > MOST_HASHES:
                 return cls(few[:MOST_HASHES])
-        return cls(np.unique(hashes)[:MOST_HASHES])
+        return cls(unique(hashes)[:MOST_HASHES])
 
     def merge(self, other: Self) -> Self:
         """Of both."""
@@ -39,7 +45,7 @@ class Distinct:
             return self
         if len(self.lowest) == MOST_HASHES and other.lowest[0] > self.lowest[-1]:
             return self
-        return type(self)(np.union1d(self.lowest, other.lowest)[:MOST_HASHES])
+        return type(self)(unique(np.concatenate([self.lowest, other.lowest]))[:MOST_HASHES])
 
     @property
     def is_exact(self) -> bool:
