@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BUCKET = "warehouse"
@@ -53,6 +53,23 @@ def s3_server() -> Iterator[str]:
         process.wait(10)
 
 
+class _Refusal(http.server.BaseHTTPRequestHandler):
+    """Answers 403 to everything, as S3 does to wrong keys."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>SignatureDoesNotMatch</Code><Message>wrong key</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 class _Handler(http.server.SimpleHTTPRequestHandler):
     """Files of a folder; `/secret…` is forbidden."""
 
@@ -68,10 +85,18 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@contextlib.contextmanager
-def web_server(folder: Path) -> Iterator[str]:
+def web_server(folder: Path) -> contextlib.AbstractContextManager[str]:
     """The address of a folder, served without ranges and ETags."""
-    handler = functools.partial(_Handler, directory=str(folder))
+    return _serving(functools.partial(_Handler, directory=str(folder)))
+
+
+def refusing_server() -> contextlib.AbstractContextManager[str]:
+    """The endpoint of an S3 server that knows none of our keys."""
+    return _serving(_Refusal)
+
+
+@contextlib.contextmanager
+def _serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

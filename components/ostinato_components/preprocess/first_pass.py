@@ -96,6 +96,8 @@ class FirstPass:
                 f"no validation rows given: {RESERVE_SHARE:.0%} of the training rows "
                 f"({self.spills[RESERVE].rows:,}) were set aside for validation"
             )
+        if not self.findings.read:
+            raise DataError(Problem("dataset", "has no rows: a header and nothing behind it"))
         if not self.rows("training"):
             reasons = "; ".join(f"{reason}: {count:,}" for reason, count in self.findings.dropped.items() if count)
             found = f"{self.findings.read:,} rows were read" + (f", left out: {reasons}" if reasons else "")
