@@ -170,7 +170,7 @@ class Model:
             self._model_folder = model_folder
         if skip_save_processed_input:
             data = PreprocessedData("", data.manifest, data.training_set_metadata)
-        return TrainingResults(statistics, data, str(run_directory), tuple(result.warnings))
+        return TrainingResults(statistics, data, str(run_directory), (*data.manifest.warnings, *result.warnings))
 
     def experiment(
         self,

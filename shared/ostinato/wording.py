@@ -65,7 +65,7 @@ def _type_words(option: object, notes: tuple[object, ...]) -> str:
         return f"a mapping with keys among {listing(option.model_fields)}"
     if isinstance(option, type) and option in NUMBERS:
         return f"{NUMBERS[option]}{_bounds(notes)}"
-    return PLAIN.get(get_origin(option) or option, "anything")  # type: ignore[call-overload]
+    return PLAIN.get(get_origin(option) or option, "anything")
 
 
 def _bounds(notes: tuple[object, ...]) -> str:
@@ -74,7 +74,7 @@ def _bounds(notes: tuple[object, ...]) -> str:
     above = next((note.gt for note in notes if isinstance(note, Gt)), None)
     below = next((note.lt for note in notes if isinstance(note, Lt)), None)
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"  # type: ignore[str-format]
+        return f" from {low:g} to {high:g}"
     words = [
         f" {word} {value:g}"
         for word, value in (("of at least", low), ("above", above), ("of at most", high), ("below", below))

@@ -125,7 +125,8 @@ class _Reader:
         return built
 
     def mapping(self, node: yaml.MappingNode, path: PathTo) -> Section:
-        section, merged, first = Section(), [], {}
+        section, merged = Section(), []
+        first: dict[str, yaml.ScalarNode] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 hint = "put text with { } or [ ] in quotes"

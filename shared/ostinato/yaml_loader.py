@@ -11,9 +11,9 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 try:
-    from yaml.cyaml import CParser
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
 except ImportError:  # PyYAML was built without libyaml
-    CParser = None
+    CParser = None  # type: ignore[assignment, misc]
 
 _TAG = "tag:yaml.org,2002:"
 

@@ -91,7 +91,7 @@ def test_a_header_without_rows_is_a_data_error(shop, tmp_path):
     header.write_text("x,c,y\n")
     code, _, error = shop.train(header)
     assert code == 3
-    assert "no rows" in error
+    assert "0 rows" in error
 
 
 def test_a_target_of_one_class_is_a_data_error(shop, tmp_path):

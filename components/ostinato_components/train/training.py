@@ -23,7 +23,7 @@ from ostinato_components.train.folder import ModelFolder
 from ostinato_components.train.refit import refit, wants_refit
 from ostinato_components.train.step import TrainResult
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ostinato.train")
 
 _FIT_ROWS = 200_000
 """Training rows from which encoders learn bin edges and target means."""
@@ -67,15 +67,13 @@ def train(
         finally:
             folder.write_best(trainer)
         result = _result(trainer, time.monotonic() - started, warnings)
-        for warning in result.warnings:
-            if warning not in trainer.state.warnings:
-                shown.note(f"warning: {warning}")
     folder.write_record(result, trainer.history.learning_rates)
     folder.write_curves(result, trainer.history.steps, learning_curves_path, skip_save_log)
     if result.stopped == "interrupted":
         raise Interrupted(_interrupted(model_folder, result))
     for warning in result.warnings:
-        log.warning(warning)
+        if warning not in trainer.state.warnings:  # those were told when they arose
+            log.warning("%s", warning)
     return result
 
 

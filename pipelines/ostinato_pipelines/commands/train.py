@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from typing import Any
 
 from ostinato.errors import ConfigError
@@ -91,8 +90,6 @@ def _train(arguments: argparse.Namespace, method: str, options: list[str]) -> in
         random_seed=arguments.random_seed,
         **{option: getattr(arguments, option) for option in options},
     )
-    for warning in results.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     if not arguments.skip_save_model:
         print(f"model:   {results.output_directory}/model")
     if method == "experiment":

@@ -15,6 +15,8 @@ from ostinato.sources.source import BATCH_ROWS, Types
 
 _MOST_CELLS = 8 << 20
 """Values of a batch of a wide table."""
+_MOST_BYTES = 128 << 20
+"""Bytes of a batch of long texts, without compression."""
 
 
 @contextlib.contextmanager
@@ -48,8 +50,14 @@ def _not_empty(file: str, native: Any) -> Any:
     return native
 
 
-def _batch_rows(columns: Sequence[str]) -> int:
-    return max(1, min(BATCH_ROWS, _MOST_CELLS // max(1, len(columns))))
+def _batch_rows(columns: Sequence[str], metadata: Any = None) -> int:
+    """Rows of a batch: fewer where rows are wide or, as far as a Parquet file tells, long."""
+    rows = min(BATCH_ROWS, _MOST_CELLS // max(1, len(columns)))
+    if metadata is not None and metadata.num_rows:
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        row_bytes = sum(group.total_byte_size for group in groups) / metadata.num_rows
+        rows = min(rows, int(_MOST_BYTES / max(row_bytes, 1.0)))
+    return max(1, rows)
 
 
 class Parquet(Format):
@@ -72,7 +80,7 @@ class Parquet(Format):
             _opened(file, "Parquet") as native,
             pq.ParquetFile(native, read_dictionary=as_dictionary, pre_buffer=True) as opened,
         ):
-            for batch in opened.iter_batches(_batch_rows(columns), columns=list(columns)):
+            for batch in opened.iter_batches(_batch_rows(columns, opened.metadata), columns=list(columns)):
                 if batch.num_rows:
                     yield batch.select(columns)
 

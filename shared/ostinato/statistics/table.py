@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ostinato.batches import Source
@@ -18,6 +19,7 @@ from ostinato.statistics.column import NUMBERS, ColumnStats
 
 _MOST_SAMPLED_CELLS = 2_000_000
 _MOST_SAMPLED_ROWS = 10_000
+_LONGEST_SAMPLED = 500
 _TRIED_ROWS = 1000
 
 
@@ -28,7 +30,7 @@ class TableStats:
     rows: int
     columns: dict[str, ColumnStats]
     sample: pa.Table
-    """Rows with the lowest hash of their number, as text: all rows where there are few."""
+    """Rows with the lowest hash of their number, as text of 500 characters at most: all rows where there are few."""
 
 
 def collect(source: Source, types: Mapping[str, pa.DataType] | None = None, most_rows: int | None = None) -> TableStats:
@@ -115,5 +117,8 @@ def _as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
         plain = not (
             pt.is_nested(kind) or pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind)
         )
-        arrays.append(labels(column, "").cast(pa.string()) if plain else pa.nulls(len(column), pa.string()))
+        texts = labels(column, "").cast(pa.string()) if plain else pa.nulls(len(column), pa.string())
+        if (pc.max(pc.binary_length(texts)).as_py() or 0) > _LONGEST_SAMPLED:
+            texts = pc.utf8_slice_codeunits(texts, 0, _LONGEST_SAMPLED)
+        arrays.append(texts)
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)

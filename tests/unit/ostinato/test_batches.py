@@ -395,3 +395,10 @@ def test_stopping_early_ends_the_readers_threads(tmp_path):
     assert next(batches).num_rows > 1000
     batches.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
+
+
+def test_long_texts_come_in_smaller_batches(tmp_path):
+    pq.write_table(pa.table({"t": [f"{number}" + "x" * 50_000 for number in range(6000)]}), tmp_path / "a.parquet")
+    sizes = [batch.num_rows for batch in open_source(tmp_path / "a.parquet").batches()]
+    assert sum(sizes) == 6000
+    assert max(sizes) < 3000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,7 +41,7 @@ class CategoryPassthrough(Encoder):
 
 def automatic_size(num_categories: int) -> int:
     """Units of a vector for that many categories; the rule of thumb of fastai."""
-    return min(50, max(2, round(1.6 * float(num_categories) ** 0.56)))
+    return min(50, max(2, round(1.6 * math.pow(num_categories, 0.56))))
 
 
 @implements(CategoryDenseSpec)

@@ -119,3 +119,9 @@ def test_no_rows_have_statistics_too():
     stats = collect(open_source(pa.table({"x": pa.array([], pa.float64())})))
     assert stats.rows == 0
     assert math.isinf(stats.columns["x"].minimum)
+
+
+def test_the_sample_keeps_the_beginnings_of_long_texts():
+    stats = collect(open_source({"t": ["y" * 100_000, "short"]}))
+    assert [len(text) for text in stats.sample["t"].to_pylist()] == [500, 5]
+    assert stats.columns["t"].lengths.longest == 100_000
