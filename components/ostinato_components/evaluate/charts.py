@@ -13,8 +13,10 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup, escape
 
+from ostinato.report.page import percent, short
+
 WIDTH, HEIGHT = 420, 280
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
 MAX_MARKS = 1500
 """Points of a scatter plot; more make the file large and the plot a blot."""
 
@@ -134,7 +136,7 @@ def horizontal_bars(labels: Sequence[str], values: Sequence[float], deviations: 
             f'<text class="value" x="{width - 70}" y="{middle + 4}">{escape(short(value))}</text></g>'
         )
     height = len(labels) * row + 6
-    marks.append(_line(scale(0), 0, scale(0), height, "axis"))
+    marks.append(_line(scale(0), 0, scale(0), height, "base"))
     return Markup(f'<svg class="chart wide" viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>')  # noqa: S704 (labels are escaped above)
 
 
@@ -156,26 +158,6 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def short(value: float) -> str:
-    """A number in few characters: 1234567 -> 1.23M, 0.00012 -> 1.2e-4."""
-    size = abs(value)
-    if size < 1e-12:
-        return "0"
-    for factor, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if size >= factor:
-            return f"{value / factor:.3g}{letter}"
-    if size >= 1000:
-        return f"{value:,.0f}"
-    if size < 1e-3:
-        return f"{value:.1e}".replace("e-0", "e-")
-    return f"{value:.4g}"
-
-
-def percent(value: float) -> str:
-    """0.125 -> 12.5%."""
-    return f"{100 * value:.3g}%"
-
-
 def _frame(across: _Scale, up: _Scale) -> str:
     bottom = HEIGHT - BOTTOM
     parts = [
@@ -187,10 +169,10 @@ def _frame(across: _Scale, up: _Scale) -> str:
         f'<text class="tick mid" x="{position:.1f}" y="{bottom + 15}">{escape(text)}</text>'
         for position, text in across.ticks()
     ]
-    parts.append(_line(LEFT, bottom, WIDTH - RIGHT, bottom, "axis"))
+    parts.append(_line(LEFT, bottom, WIDTH - RIGHT, bottom, "base"))
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="label mid" x="{middle}" y="{HEIGHT - 6}">{escape(across.axis.label)}</text>')
-    turned = f"translate(11 {(TOP + bottom) / 2}) rotate(-90)"
+    turned = f"translate(10 {(TOP + bottom) / 2}) rotate(-90)"
     parts.append(f'<text class="label mid" transform="{turned}">{escape(up.axis.label)}</text>')
     return "".join(parts)
 

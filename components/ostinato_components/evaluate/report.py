@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from ostinato import __version__, storage
@@ -19,11 +16,13 @@ from ostinato.errors import DataError
 from ostinato.load import render
 from ostinato.metrics.data import compute
 from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
+from ostinato.report import page
 from ostinato_components.evaluate.charts import Axis, Series, plot
 from ostinato_components.evaluate.drawing import Figure
+from ostinato_components.evaluate.examples import Row
 from ostinato_components.evaluate.importance import Importances, permutation_importance
 from ostinato_components.evaluate.result import EvaluationResult
-from ostinato_components.evaluate.sections import Row, output_section
+from ostinato_components.evaluate.sections import output_section
 
 HEADLINE = {"number": "r2", "binary": "roc_auc", "category": "accuracy"}
 """The metric of each type by which inputs are weighed and training is shown, where the config names none."""
@@ -45,7 +44,9 @@ def render_report(
     """
     config = result.predictor.config
     importances = feature_importance(result, inputs, seed)
-    return _template().render(
+    return page.render(
+        "ostinato_components.evaluate",
+        "report.html.j2",
         split=result.split,
         rows=result.rows,
         source=manifest.source,
@@ -133,10 +134,3 @@ def data_facts(manifest: Manifest) -> DataFacts:
         for column, found in manifest.unparsable.items()
     ]
     return DataFacts(rows, unparsable, manifest.warnings)
-
-
-@cache
-def _template() -> jinja2.Template:
-    folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=folder, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("report.html.j2")

@@ -6,23 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 from markupsafe import Markup
 
 from ostinato.features.binary.spec import BinaryOutputSpec
 from ostinato.metrics.spec import METRICS
 from ostinato.predictor import Predictor
-from ostinato_components.evaluate.charts import horizontal_bars, percent, short
+from ostinato.report.page import percent, short
+from ostinato_components.evaluate.charts import horizontal_bars
 from ostinato_components.evaluate.curves import best_f1_threshold, operating_points
 from ostinato_components.evaluate.drawing import Figure, class_figures, number_figures
+from ostinato_components.evaluate.examples import Examples, Row, largest_errors, surest_mistakes
 from ostinato_components.evaluate.importance import Importances
 from ostinato_components.evaluate.result import OutputResult
 from ostinato_components.evaluate.verdict import Verdict
 
 MAX_FEATURES = 25
 MAX_CLASSES = 50
-NUM_EXAMPLES = 12
-MAX_EXAMPLE_INPUTS = 8
 _HEADLINES = {
     "number": ("r2", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
     "binary": ("roc_auc", "accuracy", "f1", "log_loss"),
@@ -31,15 +30,6 @@ _HEADLINES = {
 _TITLES = {"r2": "R²", "roc_auc": "ROC AUC", "f1": "F1"}
 
 Columns = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table."""
-
-    cells: Sequence[str]
-    here: bool = False
-    """Whether it is marked."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +76,6 @@ class ImportanceChart:
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Rows of the data that are worth a look."""
-
-    title: str
-    columns: list[str]
-    rows: list[Row]
-    numeric: list[int]
-    note: str
-
-
-@dataclass(frozen=True)
 class Section:
     """All of an output."""
 
@@ -120,6 +99,7 @@ def output_section(
     output: OutputResult, predictor: Predictor, inputs: Columns, importances: Importances, metric: str
 ) -> Section:
     """The output's part of the report; `inputs` are the encoded inputs of the same rows."""
+    order = [importance.feature for importance in importances.by_output.get(output.spec.name, ())]
     section = Section(
         name=output.spec.name,
         type=output.spec.type,
@@ -134,14 +114,14 @@ def output_section(
             section,
             figures=number_figures(predicted, actual, output.spec.name),
             trivial="the mean of the training rows",
-            worst=_largest_errors(output, predictor, inputs, predicted, actual),
+            worst=largest_errors(predictor, inputs, predicted, actual, order),
         )
     is_long = len(output.classes) > MAX_CLASSES
     return replace(
         section,
         figures=class_figures(output) if output.is_known.any() else [],
         trivial="the shares of the classes among the training rows",
-        worst=_surest_mistakes(output, predictor, inputs),
+        worst=surest_mistakes(output, predictor, inputs, order),
         matrix=_matrix(output),
         thresholds=_thresholds(output),
         positive=output.classes[1] if output.positive else "",
@@ -250,52 +230,6 @@ def _classes(output: OutputResult) -> list[Row]:
         )
         for code, (name, values) in enumerate(found)
     ]
-
-
-def _largest_errors(
-    output: OutputResult, predictor: Predictor, inputs: Columns, predicted: np.ndarray, actual: np.ndarray
-) -> Examples | None:
-    rows = np.argsort(-np.abs(predicted - actual), kind="stable")[:NUM_EXAMPLES]
-    names, values = _raw(predictor, inputs, rows)
-    cells = [
-        Row((f"{row:,}", short(actual[row]), short(predicted[row]), short(predicted[row] - actual[row]), *line))
-        for row, line in zip(rows, values, strict=True)
-    ]
-    note = "Is the target of these rows right? Row: its number in the split, from 0. Inputs as the model sees them."
-    return Examples("Largest errors", ["row", "actual", "predicted", "error", *names], cells, [0, 1, 2, 3], note)
-
-
-def _surest_mistakes(output: OutputResult, predictor: Predictor, inputs: Columns) -> Examples | None:
-    scores = output.scores
-    sure = np.where(output.predicted == 1, scores, 1 - scores) if scores.ndim == 1 else scores.max(axis=1)
-    wrong = np.flatnonzero(output.predicted != output.targets)
-    if not len(wrong):
-        return None
-    rows = wrong[np.argsort(-sure[wrong], kind="stable")[:NUM_EXAMPLES]]
-    names, values = _raw(predictor, inputs, rows)
-    cells = []
-    for row, line in zip(rows, values, strict=True):
-        target = int(output.targets[row])
-        actual = output.classes[target] if target >= 0 else "(unknown)"
-        cells.append(Row((f"{row:,}", actual, output.classes[output.predicted[row]], f"{sure[row]:.3f}", *line)))
-    note = "Is the target of these rows right? Row: its number in the split, from 0. Inputs as the model sees them."
-    return Examples("Surest mistakes", ["row", "actual", "predicted", "how sure", *names], cells, [0, 3], note)
-
-
-def _raw(predictor: Predictor, inputs: Columns, rows: np.ndarray) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Names of some inputs, and their values in some rows as text."""
-    names = list(predictor.inputs)[:MAX_EXAMPLE_INPUTS]
-    columns = [predictor.inputs[name].decode(inputs[name][rows], predictor.fitted[name]) for name in names]
-    return names, list(zip(*(_texts(column) for column in columns), strict=True))
-
-
-def _texts(column: pa.Array) -> list[str]:
-    """[N] values as text; of numbers as many digits as float32 keeps."""
-    if pa.types.is_floating(column.type):
-        values = column.to_numpy(zero_copy_only=False)
-        noise = 1e-6 * np.nanmax(np.abs(values), initial=0.0)
-        return [short(0.0 if abs(value) < noise else value) for value in values]
-    return ["–" if value is None else str(value) for value in column.to_pylist()]
 
 
 def _units(output: OutputResult, predictor: Predictor, encoded: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from ostinato.errors import DataError, Problem
+from ostinato.errors import OstinatoError, Problem
 from ostinato.predictor import Predictor
 
 TOLERANCE = 1e-4
@@ -17,10 +17,8 @@ Sums of float32 in another order differ by about 1e-6; a wrong operator or trans
 """
 
 
-class ParityError(DataError):
+class ParityError(OstinatoError):
     """The bundle and the model disagree: the bundle must not be used."""
-
-    exit_code = 1
 
 
 def differences(scores: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> dict[str, float]:
