@@ -116,6 +116,7 @@ class ColumnStats:
     no_numbers: int = 0
     """Values that are text, and no number."""
     no_number_samples: tuple[str, ...] = ()
+    """Some of them, for people: which ones depends on the batches."""
     infinite: int = 0
     """Infinite numbers."""
     distinct: Distinct = field(default_factory=Distinct)
@@ -201,7 +202,7 @@ class ColumnStats:
             whole=self.whole and other.whole,
             sample=self.sample.merge(other.sample),
             no_numbers=self.no_numbers + other.no_numbers,
-            no_number_samples=(self.no_number_samples + other.no_number_samples)[:_MOST_SAMPLES],
+            no_number_samples=tuple(dict.fromkeys(self.no_number_samples + other.no_number_samples))[:_MOST_SAMPLES],
             infinite=self.infinite + other.infinite,
             distinct=self.distinct.merge(other.distinct),
             frequencies=self.frequencies.merge(other.frequencies),

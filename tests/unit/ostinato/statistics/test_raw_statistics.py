@@ -23,7 +23,7 @@ NUMBERS = st.lists(st.none() | st.floats(width=32) | st.integers(-3, 3).map(floa
 
 def json_of(stats):
     value = stats.to_json()
-    value["no_number_samples"] = sorted(value["no_number_samples"])
+    value.pop("no_number_samples")  # some of many; which ones is not promised
     return json.dumps(value, sort_keys=True)
 
 
