@@ -91,7 +91,7 @@ def test_a_header_without_rows_is_a_data_error(shop, tmp_path):
     header.write_text("x,c,y\n")
     code, _, error = shop.train(header)
     assert code == 3
-    assert "0 rows" in error
+    assert "no rows" in error
 
 
 def test_a_target_of_one_class_is_a_data_error(shop, tmp_path):
@@ -110,8 +110,7 @@ def test_a_target_that_is_always_missing_is_a_data_error(shop, tmp_path):
 def test_an_input_that_is_always_missing_trains_with_a_warning(shop, tmp_path):
     code, _, error = shop.train(write_csv(tmp_path / "none.csv", [row | {"x": None} for row in rows()]))
     assert code == 0
-    assert "x" in error
-    assert "missing" in error
+    assert "x: no numbers" in error
 
 
 def test_rows_without_a_target_are_left_out_and_counted(shop, tmp_path):
