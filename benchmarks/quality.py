@@ -104,21 +104,22 @@ def run(frame: pd.DataFrame, config: dict[str, Any], target: str, metric: str, s
         return float(results.eval_stats[target][metric]), time.perf_counter() - started
 
 
-def main(arguments: argparse.Namespace) -> list[str]:
+def rows(data: str | None, names: str = ",".join(GOALS), seeds: int = 1) -> list[str]:
+    """Lines of the table of results."""
     from ostinato.batches import open_source
     from ostinato.type_inference import suggest
 
-    rows = []
-    for name in arguments.names.split(","):
+    lines = []
+    for name in names.split(","):
         target, task, metric, goal = GOALS[name]
-        path = Path(arguments.data) / f"{name}.parquet" if arguments.data else None
+        path = Path(data) / f"{name}.parquet" if data else None
         if path is None and name not in {"iris", "wine", "breast_cancer", "diabetes"}:
             continue
         frame = pd.read_parquet(path) if path else bundled(name)
         config = suggest(open_source(frame.drop(columns="split")), [target]).config
         config["output_features"] = [{"name": target, "type": task}]
         scores, seconds = zip(
-            *(run(frame, config, target, metric, seed) for seed in range(42, 42 + arguments.seeds)), strict=True
+            *(run(frame, config, target, metric, seed) for seed in range(42, 42 + seeds)), strict=True
         )
         reference = linear(frame, target, task, metric)
         _, plain_s = run(frame, plain(config), target, metric, 42)
@@ -127,9 +128,9 @@ def main(arguments: argparse.Namespace) -> list[str]:
         what = (
             f"{name}: {metric} (linear model {reference:.3f}; {seconds[0]:.0f} s, {seconds[0] / plain_s:.1f} x concat)"
         )
-        rows.append(row(what, found, f"{bar:.3f}" + ("" if goal else " (linear)"), scores[0] >= bar))
-        print(rows[-1], flush=True)
-    return rows
+        lines.append(row(what, found, f"{bar:.3f}" + ("" if goal else " (linear)"), scores[0] >= bar))
+        print(lines[-1], flush=True)
+    return lines
 
 
 if __name__ == "__main__":
@@ -137,4 +138,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", help="folder with NAME.parquet")
     parser.add_argument("--names", default=",".join(GOALS))
     parser.add_argument("--seeds", type=int, default=1)
-    main(parser.parse_args())
+    options = parser.parse_args()
+    rows(options.data, options.names, options.seeds)

@@ -29,31 +29,32 @@ def write_iris(folder: Path) -> tuple[str, str]:
     return str(folder / "config.yaml"), str(folder / "iris.csv")
 
 
-def main() -> list[str]:
-    rows = []
+def rows() -> list[str]:
+    """Lines of the table of results."""
+    lines = []
     helped = best([*OSTINATO, "--help"])
-    rows.append(row("`ostinato --help`, CPU", f"{helped.cpu_s:.2f} s", "0.15 s", helped.cpu_s <= 0.15))
+    lines.append(row("`ostinato --help`, CPU", f"{helped.cpu_s:.2f} s", "0.15 s", helped.cpu_s <= 0.15))
     validated = best([*OSTINATO, "validate", str(EXAMPLE / "config.yaml")])
-    rows.append(row("`ostinato validate`, CPU", f"{validated.cpu_s:.2f} s", "0.4 s", validated.cpu_s <= 0.4))
+    lines.append(row("`ostinato validate`, CPU", f"{validated.cpu_s:.2f} s", "0.4 s", validated.cpu_s <= 0.4))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config, data = write_iris(folder)
         flags = ["--config", config, "--dataset", data, "--output_directory", str(folder / "results")]
         trained = best([*OSTINATO, "train", *flags])
         found = f"{trained.wall_s:.1f} s, {trained.peak_mb:.0f} MB"
-        rows.append(row("`train` on iris", found, "5 s, 600 MB", trained.wall_s <= 5 and trained.peak_mb <= 600))
+        lines.append(row("`train` on iris", found, "5 s, 600 MB", trained.wall_s <= 5 and trained.peak_mb <= 600))
         model = str(folder / "results" / "experiment_run" / "model")
         predicted = best([*OSTINATO, "predict", "--model_path", model, "--dataset", data, "-od", str(folder / "out")])
         found = f"{predicted.wall_s:.1f} s, {predicted.peak_mb:.0f} MB"
-        rows.append(row("`predict` on iris", found, "3 s", predicted.wall_s <= 3))
+        lines.append(row("`predict` on iris", found, "3 s", predicted.wall_s <= 3))
         steps = 6
         process = measure([*OSTINATO, "experiment", *flags])
         dag = measure([*OSTINATO, "run", config, "--dataset", data, "-o", str(folder / "dag")])
         overhead = (dag.wall_s - process.wall_s) / steps
         found = f"{overhead:.1f} s ({dag.wall_s:.1f} s in {steps} steps, {process.wall_s:.1f} s in one process)"
-        rows.append(row("overhead of a step under the local runner", found, "3 s", overhead <= 3))
-    return rows
+        lines.append(row("overhead of a step under the local runner", found, "3 s", overhead <= 3))
+    return lines
 
 
 if __name__ == "__main__":
-    print("\n".join([HEADER, *main()]))
+    print("\n".join([HEADER, *rows()]))

@@ -12,7 +12,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "yaml"}
-ARROW = PYDANTIC | {"numpy", "pyarrow", "fsspec", "s3fs", "jinja2", "markupsafe", "matplotlib"}
+ARROW = PYDANTIC | {"numpy", "pyarrow", "fsspec", "s3fs", "jinja2", "markupsafe"}
 TORCH = ARROW | {"torch", "safetensors", "sklearn", "onnx", "onnxscript", "onnxruntime", "rich"}
 KFP = PYDANTIC | {"kfp", "google"}
 ALLOWED = {"spec.py": PYDANTIC, "data.py": ARROW | {"sklearn"}, "nn.py": TORCH, "component.py": KFP}

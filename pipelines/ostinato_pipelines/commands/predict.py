@@ -14,7 +14,7 @@ def _shared_flags(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=True, splits=False)
     parser.add_argument("-m", "--model_path", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("-od", "--output_directory", default="results", metavar="DIR", help="default: results")
-    parser.add_argument("-bs", "--batch_size", type=int, default=8192, metavar="N", help="rows at once; default: 8192")
+    parser.add_argument("-bs", "--batch_size", type=int, default=2048, metavar="N", help="rows at once; default: 2048")
     add_device(parser)
     add_logging(parser)
 

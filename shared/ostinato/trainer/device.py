@@ -35,8 +35,8 @@ def deterministic(device: torch.device) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
-_PARALLEL_BYTES = 4 << 20
-"""Bytes of activations of a step from which its work is worth dividing: about five milliseconds on one core. Below,
+_PARALLEL_BYTES = 1 << 20
+"""Bytes of activations of a step from which its work is worth dividing: about two milliseconds on one core. Below,
 threads wait for each other more than they work; on a busy machine that made training on iris ten times slower."""
 
 

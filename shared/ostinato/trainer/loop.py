@@ -22,7 +22,7 @@ from ostinato.trainer.device import suitable_threads, threads
 from ostinato.trainer.evaluation import Evaluator
 from ostinato.trainer.history import History, Metrics
 from ostinato.trainer.interruption import Interruption
-from ostinato.trainer.plateau import Plateau, Reaction, patience
+from ostinato.trainer.plateau import LEAST_IMPROVEMENT, Plateau, Reaction, patience
 from ostinato.trainer.progress import Line, Plan, Progress
 from ostinato.trainer.rows import Batch, Rows
 from ostinato.trainer.running import RunningLoss
@@ -73,7 +73,7 @@ class Trainer:
         self._batch_size = self._next_batch_size = self.batches.batch_size
         self.evaluator = Evaluator(config, fitted, self.batches.eval_batch_size, self._spec.eval_steps)
         self.decision = Decision.of(config, len(validation))
-        self._best = Plateau(objective(self.decision.metric))
+        self._best = self._plateau_of(self.decision.metric)
         self._best_weights: Weights | None = None
         self._rate_factor = 1.0
         self._running = RunningLoss()
@@ -260,9 +260,13 @@ class Trainer:
         """Another number to decide, where the wanted one can't be computed: one class among the validation rows."""
         wanted = self.decision
         self.decision = Decision(COMBINED, LOSS, wanted.split)
-        self._best = Plateau(objective(LOSS))
+        self._best = self._plateau_of(LOSS)
         if wanted.metric != LOSS:
             self._warn(f"{wanted} is not defined for these rows; the loss decides on the best model instead")
+
+    def _plateau_of(self, metric: str) -> Plateau:
+        least = LEAST_IMPROVEMENT if self._spec.early_stop == "auto" else 0.0
+        return Plateau(objective(metric), least=least)
 
     def _warn(self, text: str) -> None:
         self.state.warnings.append(text)

@@ -16,13 +16,21 @@ class Plateau:
     best: float | None = None
     """The best value so far; None before the first one that is defined."""
     waited: int = 0
-    """Evaluations since the best."""
+    """Evaluations since the last one that was better by at least `least`."""
+    least: float = 0.0
+    """Improvements that are smaller are kept, but nobody waits for the next."""
+    milestone: float | None = None
+    """The value that ended the last wait."""
 
     def update(self, value: float | None) -> bool:
         """True where the value is the best so far; an undefined one (None) is not."""
         if value is not None and math.isfinite(value) and (self.best is None or self._is_better(value, self.best)):
             self.best = value
-            self.waited = 0
+            if self.milestone is None or abs(value - self.milestone) >= self.least:
+                self.milestone = value
+                self.waited = 0
+            else:
+                self.waited += 1
             return True
         self.waited += 1
         return False
@@ -48,6 +56,8 @@ class Reaction:
         return True
 
 
+LEAST_IMPROVEMENT = 1e-4
+"""What a metric must improve by so that `early_stop: auto` waits anew: below, losses only creep."""
 EVALUATIONS = 16
 """Evaluations without improvement before `early_stop: auto` stops."""
 MOST_STEPS = 2000

@@ -333,7 +333,7 @@ class TrainerSpec(Spec):
     validation_metric: str | None = None
     """Metric that decides on the best model; null for the loss."""
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"
-    """Evaluations without improvement before training stops; -1 never; `auto` waits 16 evaluations; fewer, at
+    """Evaluations without improvement before training stops; -1 never; `auto` waits 16 without at least 0.0001; fewer, at
     least 5, where those are more than 2000 steps; more where they are fewer than 64."""
     refit: bool | Auto = "auto"
     """Trains once more after the best number of steps is known, for that many steps, on training and validation rows

@@ -36,3 +36,12 @@ def test_minus_one_never_stops_and_zero_stops_at_once() -> None:
 
 def test_auto_gives_small_tables_enough_steps_and_large_ones_fewer_epochs() -> None:
     assert [patience("auto", steps) for steps in (1, 4, 50, 125, 200, 10_000)] == [64, 16, 16, 16, 10, 5]
+
+
+def test_a_tiny_improvement_is_the_best_but_does_not_end_the_wait():
+    plateau = Plateau("minimize", least=0.1)
+    assert [plateau.update(value) for value in (1.0, 0.99, 0.95, 0.89)] == [True] * 4
+    assert plateau.waited == 0
+    assert plateau.milestone == 0.89
+    plateau.update(0.88)
+    assert (plateau.best, plateau.waited) == (0.88, 1)
