@@ -60,7 +60,7 @@ LEAST_IMPROVEMENT = 1e-4
 """What a metric must improve by so that `early_stop: auto` waits anew: below, losses only creep."""
 EVALUATIONS = 16
 """Evaluations without improvement before `early_stop: auto` stops."""
-MOST_STEPS = 2000
+MOST_STEPS = 1000
 """Steps above which `auto` waits for fewer evaluations: an epoch of many steps is a long time to hope."""
 FEWEST_EVALUATIONS = 5
 """Below this many, chance decides."""

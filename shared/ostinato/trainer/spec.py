@@ -333,8 +333,8 @@ class TrainerSpec(Spec):
     validation_metric: str | None = None
     """Metric that decides on the best model; null for the loss."""
     early_stop: Annotated[int, Ge(-1)] | Auto = "auto"
-    """Evaluations without improvement before training stops; -1 never; `auto` waits 16 without at least 0.0001; fewer, at
-    least 5, where those are more than 2000 steps; more where they are fewer than 64."""
+    """Evaluations without improvement before training stops; -1 never; `auto` waits for 16 without one of 0.0001 or
+    more; fewer, at least 5, where those are more than 1000 steps; more where they are fewer than 64."""
     refit: bool | Auto = "auto"
     """Trains once more after the best number of steps is known, for that many steps, on training and validation rows
     together; `auto` where a constant learning rate meets fewer than 5,000 training rows, which can't spare any."""
