@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from ostinato.artifacts import Manifest, SplitName
+from ostinato.artifacts import SPLIT_NAMES, Manifest, SplitName
+from ostinato.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,21 +55,33 @@ class TrainingStats(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class PreprocessedData:
-    """Encoded rows in a folder of Parquet shards; empty `folder` where it was not kept. Unpacks like Ludwig's."""
+    """Encoded rows in a folder of Parquet shards, which is "" where it was not kept.
+
+    Unpacks into (training_set, validation_set, test_set, training_set_metadata); the sets are None if not kept.
+    """
 
     folder: str
     manifest: Manifest
     training_set_metadata: dict[str, Any]
 
     def split(self, name: SplitName) -> pa.Table:
-        """The encoded rows of a split as an Arrow table."""
+        """The encoded rows of a split as an Arrow table.
+
+        Raises:
+            ConfigError: they were not kept.
+        """
         import pyarrow.parquet as pq
+
+        if not self.folder:
+            raise ConfigError("the encoded rows were not kept; skip_save_processed_input=False keeps them")
 
         tables = [pq.read_table(os.path.join(self.folder, shard.path)) for shard in self.manifest.splits.get(name, ())]
         return pa.concat_tables(tables) if tables else pa.table({})
 
     def __iter__(self) -> Iterator[Any]:
-        yield from (self.split("training"), self.split("validation"), self.split("test"), self.training_set_metadata)
+        for name in SPLIT_NAMES:
+            yield self.split(name) if self.folder else None
+        yield self.training_set_metadata
 
 
 @dataclass(frozen=True)

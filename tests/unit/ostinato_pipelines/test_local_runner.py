@@ -63,8 +63,8 @@ def sleep(folder: dsl.Output[dsl.Dataset]):
     pathlib.Path(folder.path).mkdir(parents=True)
     half = pathlib.Path(folder.path) / "half"
     half.write_text("half")
-    print("asleep", flush=True)
     try:
+        print("asleep", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         time.sleep(1)

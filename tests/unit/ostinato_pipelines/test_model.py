@@ -46,7 +46,8 @@ def test_results_unpack_like_ludwigs(experiment, tmp_path):
     assert set(eval_stats) == {"y", "z", "combined"}
     assert train_stats["validation"]["y"]["loss"]
     assert Path(folder).name == "experiment_run"
-    *_, metadata = data
+    training, _, _, metadata = data
+    assert training is None
     assert set(metadata) == {"x", "c", "y", "z"}
     predictions, _ = model.predict(frame(5))
     assert len(predictions) == 5
@@ -153,6 +154,13 @@ def test_evaluation_says_when_its_data_trained_the_model(experiment):
     model, _ = experiment
     assert any("used to train" in warning for warning in model.evaluate(frame()).warnings)
     assert not any("used to train" in warning for warning in model.evaluate(frame(50)).warnings)
+
+
+def test_encoded_rows_are_there_where_they_were_kept(tmp_path):
+    _, data, _ = Model(CONFIG).train(frame(100), output_directory=str(tmp_path), skip_save_processed_input=False)
+    training, validation, test, _ = data
+    assert training.num_rows + validation.num_rows + test.num_rows == 100
+    assert set(training.column_names) == {"x", "c", "y", "z"}
 
 
 def test_what_is_not_to_be_saved_is_not_saved(tmp_path):

@@ -35,7 +35,7 @@ def test_minus_one_never_stops_and_zero_stops_at_once() -> None:
 
 
 def test_auto_gives_small_tables_enough_steps_and_large_ones_fewer_epochs() -> None:
-    assert [patience("auto", steps) for steps in (1, 4, 50, 125, 200, 10_000)] == [64, 16, 16, 16, 10, 5]
+    assert [patience("auto", steps) for steps in (1, 4, 50, 125, 200, 10_000)] == [64, 16, 16, 8, 5, 5]
 
 
 def test_a_tiny_improvement_is_the_best_but_does_not_end_the_wait():
