@@ -12,9 +12,11 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 "$work/venv/bin/ostinato" validate "$root/examples/penguins/config.yaml"
 "$work/venv/bin/ostinato" export_schema --output_path "$work/schema.json"
-for package in ostinato ostinato_components ostinato_pipelines; do
-    here=$(cd "$root" && find . -path "./*/$package/*" -name "*.py" -not -path "./.venv/*" | wc -l)
-    there=$(find "$work/venv" -path "*/site-packages/$package/*" -name "*.py" | wc -l)
+for folder in shared/ostinato components/ostinato_components pipelines/ostinato_pipelines; do
+    package=${folder#*/}
+    # Not only Python: templates of reports too.
+    here=$(cd "$root" && git ls-files "$folder" | wc -l)
+    there=$(cd "$work"/venv/lib/python3*/site-packages && find "$package" -type f -not -name "*.pyc" | wc -l)
     [ "$here" = "$there" ] || { echo "the wheel holds $there of $here files of $package"; exit 1; }
 done
 echo "the wheel is whole and validates a config with its base dependencies alone"
