@@ -55,6 +55,8 @@ class Manifest(Spec):
     """Digest of the part of the config that preprocessing reads."""
     seed: int = 42
     """Seed of the split and the sampling."""
+    split: dict[str, Any] | None = None
+    """The split in force, which may come from a column of the data; null where each split had a file of its own."""
     splits: dict[SplitName, tuple[Shard, ...]]
     """The shards of each split, in order."""
     dropped_rows: dict[str, int] = {}

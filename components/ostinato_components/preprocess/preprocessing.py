@@ -72,7 +72,8 @@ def run(
     sources = _sources(dataset, training_set, validation_set, test_set, data_format)
     with working_folder(str(data_folder)) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         digest = pool.submit(_digest, sources)
-        parts, warnings = _parts(sources, config, seed)
+        split, warnings = _split_of(config, sources)
+        parts = _parts(sources, split, config, seed)
         first = FirstPass(features_of(config), folder, pool)
         for part in parts:
             first.read(part)
@@ -88,6 +89,7 @@ def run(
             source_digest=digest.result(),
             config_digest=config_digest(config, seed),
             seed=seed,
+            split=None if split is None else split.model_dump(mode="json"),
             splits=encoded.splits,
             dropped_rows=dict(sorted((+(first.findings.dropped + encoded.dropped)).items())),
             unparsable=_unparsable(first.findings),
@@ -131,26 +133,30 @@ def _digest(sources: Mapping[str, Source]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def _parts(sources: Mapping[str, Source], config: Config, seed: int) -> tuple[list[Part], list[str]]:
-    """How each source is split, in the order of reading; and warnings."""
+def _parts(sources: Mapping[str, Source], spec: SplitSpec | None, config: Config, seed: int) -> list[Part]:
+    """How each source is split, in the order of reading."""
     options = config.preprocessing
-    if "" in sources:
-        spec, warnings = _split_of(config, sources[""])
-        return [Part(sources[""], splitter(spec, seed), sampling(options, sources[""], seed))], warnings
+    if spec is not None:
+        return [Part(sources[""], splitter(spec, seed), sampling(options, sources[""], seed))]
     training = sources["training"]
     split = Always(0) if "validation" in sources else TrainingOnly(seed)
     parts = [Part(training, split, sampling(options, training, seed))]
     for name, part in (("validation", VALIDATION), ("test", TEST)):
         if name in sources:
             parts.append(Part(sources[name], Always(part), None))
-    return parts, []
+    return parts
 
 
-def _split_of(config: Config, source: Source) -> tuple[SplitSpec, list[str]]:
-    """The split of the config; where it says nothing and the data has a column `split`, that column."""
-    fixed = FixedSplitSpec()
+def _split_of(config: Config, sources: Mapping[str, Source]) -> tuple[SplitSpec | None, list[str]]:
+    """The split of the config; where it says nothing and the data has a column `split`, that column; and warnings.
+
+    None where the sets are ready-made.
+    """
+    if "" not in sources:
+        return None, []
+    fixed, names = FixedSplitSpec(), sources[""].column_names()
     is_feature = fixed.column in {spec.source for spec in (*config.input_features, *config.output_features)}
-    if "split" in config.preprocessing.model_fields_set or is_feature or fixed.column not in source.column_names():
+    if "split" in config.preprocessing.model_fields_set or is_feature or fixed.column not in names:
         return config.preprocessing.split, []
     return fixed, [f"the column '{fixed.column}' of the data tells which rows train, validate and test"]
 

@@ -7,8 +7,8 @@ import time
 
 import torch
 
-from ostinato.artifacts import SplitName
-from ostinato.config import Config
+from ostinato.artifacts import Manifest, SplitName
+from ostinato.config import Config, GlobalPreprocessingSpec
 from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Interrupted, Problem
 from ostinato.model.ecd import ECD
@@ -44,6 +44,7 @@ def train(
 ) -> TrainResult:
     """See `step.run`."""
     data = DataFolder(data_folder)
+    config = with_split(config, data.manifest)
     check_rows(data, config)
     device = pick_device()
     folder = ModelFolder(model_folder, data, config, skip_save_progress)
@@ -75,6 +76,14 @@ def train(
         if warning not in trainer.state.warnings:  # those were told when they arose
             log.warning("%s", warning)
     return result
+
+
+def with_split(config: Config, manifest: Manifest) -> Config:
+    """The config with the split that was in force: a column of the data may have told it, and the model should know."""
+    if manifest.split is None:
+        return config
+    preprocessing = config.preprocessing.model_dump() | {"split": manifest.split}
+    return config.model_copy(update={"preprocessing": GlobalPreprocessingSpec.model_validate(preprocessing)})
 
 
 def check_rows(data: DataFolder, config: Config) -> None:

@@ -150,6 +150,16 @@ def test_evaluation_of_a_split_wants_the_data_of_training(experiment):
         model.evaluate(frame(50), split="test")
 
 
+def test_a_split_that_a_column_told_is_known_to_the_model(tmp_path):
+    table = frame().assign(split=[0] * 120 + [1] * 20 + [2] * 60)
+    results = Model(CONFIG).experiment(table, output_directory=str(tmp_path))
+    loaded = Model.load(Path(results.output_directory) / "model")
+    assert loaded.config["preprocessing"]["split"] == {"type": "fixed", "column": "split"}
+    statistics, predictions, _ = loaded.evaluate(table, split="test", collect_predictions=True)
+    assert len(predictions) == 60
+    assert statistics["z"]["r2"] == pytest.approx(results.eval_stats["z"]["r2"], abs=1e-6)
+
+
 def test_evaluation_says_when_its_data_trained_the_model(experiment):
     model, _ = experiment
     assert any("used to train" in warning for warning in model.evaluate(frame()).warnings)
