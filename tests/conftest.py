@@ -1,8 +1,16 @@
-"""Servers that tests share."""
+"""Servers that tests share, and how properties are tested."""
 
+import os
+
+import hypothesis
 import pytest
 
 import servers
+
+# A machine that checks a change tries the same examples each time; new ones are found at the desk.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 @pytest.fixture(scope="session")

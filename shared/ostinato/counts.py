@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ostinato.column import Stats
+
 MAX_DISTINCT = 1_000_000
 """Distinct strings kept. Up to here counts are exact; beyond, each is at most `error` too low."""
 
@@ -98,3 +100,24 @@ class Counts:
         """The inverse of `to_json`."""
         values = pa.array(value["values"], pa.string())
         return cls(values, np.array(value["counts"], np.int64), len(values), value["error"])
+
+
+@dataclass(frozen=True)
+class LabelStats(Stats):
+    """How often each label of a column occurs, and how often none."""
+
+    counts: Counts = field(default_factory=Counts)
+    missing: int = 0
+
+    def merge(self, other: Self) -> Self:
+        """Statistics of both."""
+        return type(self)(self.counts.merge(other.counts), self.missing + other.missing)
+
+    def to_json(self) -> dict[str, Any]:
+        """Values in order of frequency."""
+        return {"counts": self.counts.to_json(), "missing": self.missing}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(Counts.from_json(value["counts"]), value["missing"])

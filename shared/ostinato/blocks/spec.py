@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Strict
 
@@ -94,3 +94,9 @@ class FCStackSpec(Spec):
     """How the biases start."""
     residual: bool = False
     """Adds the input of a layer to its output where the sizes agree."""
+
+    @classmethod
+    def of(cls, spec: Spec, **own: Any) -> Self:
+        """The stack that the fields of these names describe in another spec; `own` are those it names otherwise."""
+        same = {name: getattr(spec, name) for name in cls.model_fields if name in type(spec).model_fields}
+        return cls.model_validate(same | own)

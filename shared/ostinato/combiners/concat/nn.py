@@ -33,19 +33,7 @@ class Concat(Combiner):
         ]
         is_ensemble = not self.output_length if spec.batch_ensemble == "auto" else spec.batch_ensemble
         self.num_members = spec.num_ensemble_members if is_ensemble else 1
-        layers = FCStackSpec(
-            output_size=spec.output_size,
-            num_layers=spec.num_fc_layers,
-            fc_layers=spec.fc_layers,
-            activation=spec.activation,
-            dropout=spec.dropout,
-            norm=spec.norm,
-            norm_params=spec.norm_params,
-            use_bias=spec.use_bias,
-            weights_initializer=spec.weights_initializer,
-            bias_initializer=spec.bias_initializer,
-            residual=spec.residual,
-        )
+        layers = FCStackSpec.of(spec, num_layers=spec.num_fc_layers)
         self.stack = FCStack(layers, sum(sections), self.num_members, sections)
         # Without layers the members differ by their view of the inputs alone.
         is_bare = self.num_members > 1 and not self.stack.layers

@@ -33,17 +33,11 @@ class FTTransformer(Combiner):
             for _ in range(spec.num_layers)
         )
         self.norm = nn.LayerNorm(size)
-        layers = FCStackSpec(
-            output_size=spec.output_size,
+        layers = FCStackSpec.of(
+            spec,
             num_layers=spec.num_fc_layers,
-            fc_layers=spec.fc_layers,
             activation=spec.fc_activation,
             dropout=spec.fc_dropout,
-            norm=spec.norm,
-            norm_params=spec.norm_params,
-            use_bias=spec.use_bias,
-            weights_initializer=spec.weights_initializer,
-            bias_initializer=spec.bias_initializer,
             residual=spec.fc_residual,
         )
         self.stack = FCStack(layers, size)

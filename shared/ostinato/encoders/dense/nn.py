@@ -36,21 +36,7 @@ class Dense(Encoder):
         super().__init__()
         if spec.input_size not in (None, 1):
             raise ConfigError(Problem("encoder.input_size", f"found {spec.input_size}, but the feature has 1 unit"))
-        self.stack = FCStack(
-            FCStackSpec(
-                output_size=spec.output_size,
-                num_layers=spec.num_layers,
-                fc_layers=spec.fc_layers,
-                activation=spec.activation,
-                dropout=spec.dropout,
-                norm=spec.norm,
-                norm_params=spec.norm_params,
-                use_bias=spec.use_bias,
-                weights_initializer=spec.weights_initializer,
-                bias_initializer=spec.bias_initializer,
-            ),
-            input_size=1,
-        )
+        self.stack = FCStack(FCStackSpec.of(spec), input_size=1)
         self.output_shape = (self.stack.output_size,)
 
     def forward(self, column: Tensor) -> Tensor:

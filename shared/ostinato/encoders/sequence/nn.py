@@ -192,18 +192,7 @@ def _fc_spec(spec: ParallelCNNSpec) -> FCStackSpec:
     layers = spec.fc_layers
     if layers is None and spec.num_fc_layers is None:
         layers = tuple(FCLayerSpec(output_size=size) for size in _DEFAULT_FC_SIZES)
-    return FCStackSpec(
-        output_size=spec.output_size,
-        num_layers=spec.num_fc_layers or 0,
-        fc_layers=layers,
-        activation=spec.activation,
-        dropout=spec.dropout,
-        norm=spec.norm,
-        norm_params=spec.norm_params,
-        use_bias=spec.use_bias,
-        weights_initializer=spec.weights_initializer,
-        bias_initializer=spec.bias_initializer,
-    )
+    return FCStackSpec.of(spec, num_layers=spec.num_fc_layers or 0, fc_layers=layers)
 
 
 def _output_shape(reduce: Reducer | None, length: int, size: int) -> tuple[int, ...]:

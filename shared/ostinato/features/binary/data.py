@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Strict
 
-from ostinato.column import Fitted, OutputColumn, Stats, Unparsable
-from ostinato.counts import Counts
+from ostinato.column import Fitted, OutputColumn, Unparsable
+from ostinato.counts import Counts, LabelStats
 from ostinato.errors import DataError, Problem, did_you_mean, listing
 from ostinato.features.binary.spec import BinaryInputSpec, BinaryOutputSpec
 from ostinato.labels import DICTIONARY, label, labels
@@ -22,27 +21,6 @@ from ostinato.shape import Shape
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
-
-
-@dataclass(frozen=True)
-class BinaryStats(Stats):
-    """How often each value occurs."""
-
-    counts: Counts = field(default_factory=Counts)
-    missing: int = 0
-
-    def merge(self, other: Self) -> Self:
-        """Statistics of both."""
-        return type(self)(self.counts.merge(other.counts), self.missing + other.missing)
-
-    def to_json(self) -> dict[str, Any]:
-        """Values in order of frequency."""
-        return {"counts": self.counts.to_json(), "missing": self.missing}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(Counts.from_json(value["counts"]), value["missing"])
 
 
 class BinaryFitted(Fitted):
@@ -73,10 +51,10 @@ class BinaryFitted(Fitted):
 
 @implements(BinaryInputSpec, "data")
 @implements(BinaryOutputSpec, "data")
-class BinaryColumn(OutputColumn[BinaryStats, BinaryFitted]):
+class BinaryColumn(OutputColumn[LabelStats, BinaryFitted]):
     """A column of two values, to learn from or to predict."""
 
-    stats_type = BinaryStats
+    stats_type = LabelStats
     fitted_type = BinaryFitted
     arrow_type = DICTIONARY
 
@@ -89,11 +67,11 @@ class BinaryColumn(OutputColumn[BinaryStats, BinaryFitted]):
         """[N] of any simple type -> [N] dictionary of text; which text is true is known after fitting."""
         return labels(raw, self.spec.name), Unparsable()
 
-    def analyze(self, column: pa.Array, start: int) -> BinaryStats:
+    def analyze(self, column: pa.Array, start: int) -> LabelStats:
         """Counts of [N] values."""
-        return BinaryStats(Counts.of(column), column.null_count)
+        return LabelStats(Counts.of(column), column.null_count)
 
-    def fit(self, stats: BinaryStats) -> BinaryFitted:
+    def fit(self, stats: LabelStats) -> BinaryFitted:
         """Which value is true: the usual word, `fallback_true_label`, or the last in order.
 
         Raises:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Strict
 
-from ostinato.column import Fitted, OutputColumn, Stats, Unparsable
-from ostinato.counts import Counts
+from ostinato.column import Fitted, OutputColumn, Unparsable
+from ostinato.counts import Counts, LabelStats
 from ostinato.errors import DataError, Problem
 from ostinato.features.category.spec import CategoryInputSpec, CategoryOutputSpec
 from ostinato.labels import DICTIONARY, label, labels
@@ -22,27 +21,6 @@ from ostinato.shape import Shape
 
 UNKNOWN = "<UNK>"
 """Name of an input's code 0: values that are missing, rare, or not among the training rows."""
-
-
-@dataclass(frozen=True)
-class CategoryStats(Stats):
-    """How often each value occurs."""
-
-    counts: Counts = field(default_factory=Counts)
-    missing: int = 0
-
-    def merge(self, other: Self) -> Self:
-        """Statistics of both."""
-        return type(self)(self.counts.merge(other.counts), self.missing + other.missing)
-
-    def to_json(self) -> dict[str, Any]:
-        """Values in order of frequency."""
-        return {"counts": self.counts.to_json(), "missing": self.missing}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(Counts.from_json(value["counts"]), value["missing"])
 
 
 class CategoryFitted(Fitted):
@@ -71,10 +49,10 @@ class CategoryFitted(Fitted):
 
 @implements(CategoryInputSpec, "data")
 @implements(CategoryOutputSpec, "data")
-class CategoryColumn(OutputColumn[CategoryStats, CategoryFitted]):
+class CategoryColumn(OutputColumn[LabelStats, CategoryFitted]):
     """A column of categories, to learn from or to predict."""
 
-    stats_type = CategoryStats
+    stats_type = LabelStats
     fitted_type = CategoryFitted
     arrow_type = DICTIONARY
 
@@ -88,11 +66,11 @@ class CategoryColumn(OutputColumn[CategoryStats, CategoryFitted]):
         """[N] of any simple type -> [N] dictionary of text; nothing is unparsable."""
         return labels(raw, self.spec.name, self.preprocessing.lowercase), Unparsable()
 
-    def analyze(self, column: pa.Array, start: int) -> CategoryStats:
+    def analyze(self, column: pa.Array, start: int) -> LabelStats:
         """Counts of [N] values."""
-        return CategoryStats(Counts.of(column), column.null_count)
+        return LabelStats(Counts.of(column), column.null_count)
 
-    def fit(self, stats: CategoryStats) -> CategoryFitted:
+    def fit(self, stats: LabelStats) -> CategoryFitted:
         """The vocabulary: falling frequency, ties by name, at most `most_common`.
 
         Raises:

@@ -31,6 +31,9 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 # A comma stands for thousands only in groups of three behind one to three digits: "1,5" is no number.
 _THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
 
+_LEAST_SCALE = 1e-30
+"""A column that varies by less is constant: its scale has no place in float32."""
+
 
 @dataclass(frozen=True)
 class NumberStats(Stats):
@@ -205,11 +208,14 @@ class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
         match self.preprocessing.normalization:
             case "zscore":
                 # A deviation that is lost in the rounding of the mean is that of a constant.
-                return mean, std if std > abs(mean) * 1e-15 else 1.0
+                return mean, std if std > max(abs(mean) * 1e-15, _LEAST_SCALE) else 1.0
             case "minmax":
-                return minimum, (maximum - minimum) or 1.0
+                return minimum, maximum - minimum if maximum - minimum > _LEAST_SCALE else 1.0
             case "iq":
-                return quantiles["0.5"], (quantiles["0.75"] - quantiles["0.25"]) or std or 1.0
+                # Where the middle half is one value, or next to it, it is no measure of the rest.
+                spread = quantiles["0.75"] - quantiles["0.25"]
+                spread = spread if spread > 1e-6 * std else std
+                return quantiles["0.5"], spread if spread > _LEAST_SCALE else 1.0
             case "log1p":
                 if minimum <= -1.0:
                     raise DataError(

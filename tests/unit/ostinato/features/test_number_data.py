@@ -126,6 +126,11 @@ def test_a_constant_column_stays_finite(normalization):
     assert column.warnings(fitted(column, [0.1] * 7)) == ["x: every training row has the same number, 0.1"]
 
 
+def test_a_middle_half_of_nearly_one_value_is_no_scale():
+    fit = fitted(target(normalization="iq"), [0.0, 0.0, 0.0, 1.0, 1e-264])
+    assert fit.scale == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("normalization", ["zscore", "minmax", "iq", "log1p", None])
 @given(values=st.lists(st.floats(0, 1e4, allow_nan=False), min_size=2, max_size=20))
 def test_decoding_is_the_inverse_of_encoding(normalization, values):
