@@ -144,11 +144,21 @@ def terminated_is_interrupted() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
+    def ignore(number: int, frame: object) -> None:
+        pass
+
     before = signal.signal(signal.SIGTERM, interrupt)
+    # Jobs in the background of a script ignore Ctrl-C, and a step would inherit that and could not be told. A handler
+    # of this process is not inherited.
+    ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignores:
+        signal.signal(signal.SIGINT, ignore)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        if ignores:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def without_executor_log(lines: Iterable[str]) -> Iterator[str]:

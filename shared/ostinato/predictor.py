@@ -282,6 +282,7 @@ class OnnxNetwork:
     def __init__(self, model: bytes, bundle: Bundle) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # a prediction tells nobody
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

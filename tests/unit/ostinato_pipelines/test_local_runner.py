@@ -1,5 +1,6 @@
 """KFP's local runner as we need it, with small pipelines of its own."""
 
+import functools
 import signal
 import subprocess
 import sys
@@ -164,8 +165,8 @@ def test_a_failed_step_is_not_remembered(tmp_path):
             execute(FAILING, {"how": "data"}, tmp_path, caching=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path, number):
+def start_slowly(store: Path, on_ctrl_c: signal.Handlers) -> subprocess.Popen[str]:
+    """A run of `slow` in a process of its own that heeds or ignores Ctrl-C, asleep in its step."""
     program = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -173,13 +174,24 @@ from pathlib import Path
 from test_local_runner import slow
 from ostinato_pipelines.compile import component_text
 from ostinato_pipelines.local import execute
-execute(component_text(slow), {{}}, Path({str(tmp_path)!r}), caching=True)
+execute(component_text(slow), {{}}, Path({str(store)!r}), caching=True)
 """
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, on_ctrl_c),  # noqa: PLW1509
+    )
     assert process.stderr is not None
-    for line in process.stderr:
-        if "asleep" in line:
-            break
+    assert any("asleep" in line for line in process.stderr)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path, number):
+    # As at a terminal; a job in the background of a script inherits that Ctrl-C is ignored.
+    process = start_slowly(tmp_path, signal.SIG_DFL)
+    assert process.stderr is not None
     process.send_signal(number)
     start = time.monotonic()
     rest = process.stderr.read()
@@ -209,3 +221,15 @@ def test_the_log_of_the_executor_is_left_out():
         "[KFP Executor 2]: x\n",
     ]
     assert list(without_executor_log([*log, "two\n"])) == ["one", "two"]
+
+
+def test_a_job_in_the_background_that_ignores_ctrl_c_can_still_be_terminated(tmp_path):
+    process = start_slowly(tmp_path, signal.SIG_IGN)
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
