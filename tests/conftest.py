@@ -1,6 +1,8 @@
 """Servers that tests share, and how properties are tested."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -32,3 +34,19 @@ def s3(s3_endpoint, monkeypatch):
         system.rm(servers.BUCKET, recursive=True)
     system.mkdir(servers.BUCKET)
     return system
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that any user may enter; those of `tmp_path` are for their owner only."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def nobody():
+    """Call it to go on as a user who is not root and may not read everything; the test's end takes it back."""
+    user = os.geteuid()
+    yield lambda: os.seteuid(65534) if user == 0 else None
+    os.seteuid(user)

@@ -140,7 +140,8 @@ def test_json_reads_as_json_does(value):
 
 
 def test_python_values_become_what_yaml_could_hold(tmp_path):
-    numpy = pytest.importorskip("numpy")
+    import numpy
+
     found = from_mapping({"a": numpy.int64(3), "b": numpy.float32(0.5), "c": (1, 2), 4: tmp_path})
     assert plain(found) == {"a": 3, "b": 0.5, "c": [1, 2], "4": str(tmp_path)}
     with pytest.raises(ConfigError, match=r"a\.0: a config cannot hold a set"):
