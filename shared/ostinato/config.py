@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import MinLen
 from pydantic import Strict, model_validator
 
+from ostinato.backend.spec import BackendSpec
 from ostinato.combiners.concat.spec import ConcatSpec
 from ostinato.combiners.ft_transformer import spec as _ft_transformer  # registers itself
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
@@ -52,19 +53,6 @@ class GlobalPreprocessingSpec(Spec):
             message = "'undersample_majority' and 'oversample_minority' both balance the classes"
             raise clash("undersample_majority", message, "one of them")
         return self
-
-
-class BackendSpec(Spec):
-    """Where the work is done."""
-
-    later: ClassVar[frozenset[str]] = frozenset({
-        "cache_dir", "cache_format", "cache_credentials", "credentials", "processor", "trainer", "loader",
-        "preprocessor_kwargs",
-    })  # fmt: skip
-    """Of backends that are not local."""
-
-    type: Annotated[Literal["local"], Later(frozenset({"ray", "dask", "horovod"}))] = "local"
-    """Only `local` in this version: the machine that runs the step."""
 
 
 class Config(Spec):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from ostinato.backend.spec import BackendSpec, PreprocessingBackendSpec, TrainerBackendSpec
 from ostinato.combiners.spec import COMBINERS
-from ostinato.config import BackendSpec, Config, GlobalPreprocessingSpec
+from ostinato.config import Config, GlobalPreprocessingSpec
 from ostinato.decoders.spec import DECODERS
 from ostinato.encoders.spec import ENCODERS
 from ostinato.features.spec import INPUTS, OUTPUTS
@@ -63,6 +64,8 @@ def _lines() -> Iterator[str]:
     yield from _section("`trainer.gradient_clipping`", GradientClippingSpec, 3)
     yield from _choices("Optimizers", OPTIMIZERS)
     yield from _section("`backend`", BackendSpec, 2)
+    yield from _section("`backend.preprocessing`", PreprocessingBackendSpec, 3)
+    yield from _section("`backend.trainer`", TrainerBackendSpec, 3)
 
 
 def _choices(title: str, registry: Registry) -> Iterator[str]:

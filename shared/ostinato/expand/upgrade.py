@@ -32,6 +32,8 @@ OLD_TEXT_KEYS = {
 }
 OLD_BIAS_KEYS = {"bias": "use_bias", "conv_bias": "conv_use_bias", "default_bias": "default_use_bias"}
 OLD_FILLS = {"backfill": "bfill", "pad": "ffill"}
+RAY_KEYS = ("processor", "loader", "preprocessor_kwargs")
+RAY_TRAINER_KEYS = ("use_gpu", "resources_per_worker", "logdir")
 OLD_SCHEDULER_KEYS = {
     "reduce_learning_rate_on_plateau": "reduce_on_plateau",
     "reduce_learning_rate_on_plateau_patience": "reduce_on_plateau_patience",
@@ -84,6 +86,8 @@ def upgrade(document: Section) -> list[str]:
         _defaults(name, section, notes)
     if (trainer := document.section("trainer")) is not None:
         _trainer(trainer, notes)
+    if (backend := document.section("backend")) is not None and backend.get("type") == "ray":
+        _ray(backend, notes)
     return notes.texts
 
 
@@ -315,6 +319,21 @@ def _trainer(trainer: Section, notes: Notes) -> None:
         trainer.take("profiler")
     _rename(trainer, "increase_batch_size_on_plateau_max", "max_batch_size", notes)
     _scheduler(trainer, notes)
+
+
+def _ray(backend: Section, notes: Notes) -> None:
+    """Ray's backend: what it says of strategy, processes and retries holds; the rest is about Ray itself."""
+    entry = backend.entry("type")
+    backend.put("type", "local", entry.key_at, entry.value_at)
+    notes.add(entry.value_at, "the backend 'ray' is 'local' here: training starts its processes itself")
+    trainer = backend.section("trainer")
+    for section, keys in ((backend, RAY_KEYS), (trainer, RAY_TRAINER_KEYS)):
+        for key in [key for key in section or () if key in keys]:
+            assert section is not None
+            notes.add(section.take(key).key_at, f"'{key}' is a setting of Ray: it is ignored")
+    if trainer is not None and trainer.get("strategy") == "accelerate":
+        strategy = trainer.entry("strategy")
+        trainer.put("strategy", "ddp", strategy.key_at, strategy.value_at)
 
 
 def _scheduler(trainer: Section, notes: Notes) -> None:

@@ -96,7 +96,7 @@ def test_a_wrong_value_says_what_is_allowed_in_plain_words(keys, found, allowed)
         (f"{INPUTS}{OUTPUTS}base_model: x", "base_model: is part"),
         (f"{INPUTS}{OUTPUTS}model_type: llm", "model_type: 'llm'"),
         (f"{INPUTS}{OUTPUTS}preset: best_quality", "preset: 'best_quality'"),
-        (f"{INPUTS}{OUTPUTS}backend: ray", "backend.type: 'ray'"),
+        (f"{INPUTS}{OUTPUTS}backend: dask", "backend.type: 'dask'"),
         (f"{INPUTS}{OUTPUTS}backend: {{cache_dir: x}}", "backend.cache_dir: is part"),
         (f"{INPUTS}{OUTPUTS}combiner: tabnet", "the combiner 'tabnet'"),
         (f"{INPUTS}{OUTPUTS}defaults: {{image: {{}}}}", "the feature type 'image'"),

@@ -44,6 +44,14 @@ def test_names_stand_for_sections():
     assert warnings == []
 
 
+def test_rays_backend_is_read_as_local():
+    trainer = {"strategy": "fsdp", "num_workers": 4, "use_gpu": True, "resources_per_worker": {"GPU": 1}}
+    document, warnings = upgraded(backend={"type": "ray", "processor": {"type": "dask"}, "trainer": trainer})
+    assert document["backend"] == {"type": "local", "trainer": {"strategy": "fsdp", "num_workers": 4}}
+    assert len(warnings) == 4
+    assert all("Ray" in warning or "ray" in warning for warning in warnings)
+
+
 def test_names_stand_for_parts_of_features():
     assert feature(type="number", encoder="dense")[0]["encoder"] == {"type": "dense"}
     part = output(type="binary", decoder="regressor", loss="focal")[0]

@@ -1,0 +1,36 @@
+"""One process of a training, alone or one of several that torchrun starts: `python -m … JOB.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ostinato.load import from_json
+from ostinato_components.task import task
+from ostinato_components.train.job import RESULT, Job
+from ostinato_components.train.training import train
+
+
+def work(job: Job) -> None:
+    """Trains; rank 0 writes the model, and its result where `OSTINATO_RESULT_FILE` says."""
+    result = train(
+        job.data_folder,
+        from_json(job.config),
+        job.model_folder,
+        seed=job.seed,
+        progress=None,
+        learning_curves_path=job.learning_curves_path,
+        skip_save_progress=job.skip_save_progress,
+        skip_save_log=job.skip_save_log,
+    )
+    path = os.environ.get(RESULT)
+    if path and os.environ.get("RANK", "0") == "0":
+        Path(path).write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with task():
+        work(Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
