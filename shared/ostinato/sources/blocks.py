@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from typing import IO, TypeVar
 
 import numpy as np
+
+from ostinato.resources import usable_cores
 
 BLOCK_BYTES = 8 << 20
 _AHEAD = 4
@@ -118,7 +119,7 @@ def ends_in_quotes(record: bytes, delimiter: str) -> bool:
 def in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
     """`work` of each item, some items ahead of what is taken, in the order of the items."""
     waiting: deque[Future[_Result]] = deque()
-    pool = ThreadPoolExecutor(min(_AHEAD, os.cpu_count() or 1), "reader")
+    pool = ThreadPoolExecutor(min(_AHEAD, usable_cores()), "reader")
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
