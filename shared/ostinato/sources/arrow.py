@@ -71,8 +71,10 @@ class Parquet(Format):
             names: list[str] = pq.read_schema(native).names
             return names
 
-    def read(self, file: str, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
-        """The rows in their own types; text whose wished type is a dictionary comes as one."""
+    def read(
+        self, file: str, columns: Sequence[str], types: Types, groups: Sequence[int] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows in their own types, of some row groups or of all; text whose wished type is a dictionary is one."""
         import pyarrow.parquet as pq
 
         as_dictionary = [name for name in columns if name in types and pa.types.is_dictionary(types[name])]
@@ -80,7 +82,7 @@ class Parquet(Format):
             _opened(file, "Parquet") as native,
             pq.ParquetFile(native, read_dictionary=as_dictionary, pre_buffer=True) as opened,
         ):
-            for batch in opened.iter_batches(_batch_rows(columns, opened.metadata), columns=list(columns)):
+            for batch in opened.iter_batches(_batch_rows(columns, opened.metadata), groups, columns=list(columns)):
                 if batch.num_rows:
                     yield batch.select(columns)
 

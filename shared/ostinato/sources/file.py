@@ -65,10 +65,11 @@ class FileSource(Source):
         """
         for number, file in enumerate(self.files):
             if number:
-                self._check_same(file)
+                self.check_same(file)
             yield from self.format.read(file, columns, types)
 
-    def _check_same(self, file: str) -> None:
+    def check_same(self, file: str) -> None:
+        """Raises DataError where a file has other columns than the first."""
         names, first = self.format.names(file), self.column_names()
         refuse_duplicates(file, names)
         spare, missing = sorted(set(names) - set(first)), sorted(set(first) - set(names))
