@@ -84,7 +84,7 @@ def pieces(source: FileSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Piece
         DataError: the data can't be read.
     """
     column = source.column_names()[0]
-    sizes = [_size(file) for file in source.files]
+    sizes = [file_size(file) for file in source.files]
     total = max(1, sum(sizes))
     for number, (file, size) in enumerate(zip(source.files, sizes, strict=True)):
         if number:
@@ -94,7 +94,7 @@ def pieces(source: FileSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Piece
             yield Piece(stretch, rows, (before + share * size) / total)
 
 
-def _size(file: str) -> int:
+def file_size(file: str) -> int:
     """Bytes of a file; 1 where the web does not say."""
     if storage.is_local(file):
         with storage.explained(file):
