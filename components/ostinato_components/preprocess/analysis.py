@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _ANALYZED = (TRAINING, RESERVE)
 _MOST_CLASSES = 1000
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Analyzed:
     """What the first pass found in a part, and where it left the rows."""
 
@@ -41,7 +40,7 @@ class Analyzed:
     def to_json(self) -> dict[str, Any]:
         """A value that `json` can write and `from_json` reads back exactly."""
         return {
-            "findings": dataclasses.asdict(self.findings),
+            "findings": self.findings.to_json(),
             "stats": {KINDS[kind]: [one.to_json() for one in stats] for kind, stats in self.stats.items()},
             "spills": [spill.model_dump(mode="json") for spill in self.spills],
         }
@@ -58,6 +57,11 @@ class Analyzed:
         return cls(Findings.from_json(value["findings"]), stats, spills)
 
 
+def spill_name(number: int, kind: str) -> str:
+    """Name of the file of a part's rows of one of KINDS."""
+    return f"part-{number:05d}-{kind}.arrow"
+
+
 def analyze(work: Work, number: int, sources: Mapping[str, Source]) -> Analyzed:
     """Reads the part of that number, and leaves its canonical rows in the folder.
 
@@ -65,8 +69,8 @@ def analyze(work: Work, number: int, sources: Mapping[str, Source]) -> Analyzed:
         DataError: the source or its values are wrong.
     """
     part, features = work.plan.parts[number], features_of(work.config)
-    paths = [work.folder / f"part-{number:05d}-{kind}.arrow" for kind in KINDS]
-    found = _FirstPass(features, paths, _balanced(work.config))
+    writers = [SpillWriter(work.folder / spill_name(number, kind), number) for kind in KINDS]
+    found = _FirstPass(features, writers, _balanced(work.config))
     for rows in read_rows(work, part, source_of(part, sources), found.findings):
         found.add(rows, work.pool)
     return Analyzed(found.findings, found.stats, tuple(writer.close() for writer in found.writers))
@@ -82,11 +86,11 @@ def _balanced(config: Config) -> int | None:
 class _FirstPass:
     """Writes rows to their parts of the split, and analyzes those that may train."""
 
-    def __init__(self, features: Sequence[Feature], paths: Sequence[Path], balanced: int | None) -> None:
+    def __init__(self, features: Sequence[Feature], writers: Sequence[SpillWriter], balanced: int | None) -> None:
         self.features = features
         self.balanced = balanced
         self.findings = Findings()
-        self.writers = [SpillWriter(path) for path in paths]
+        self.writers = writers
         self.stats: dict[int, list[Stats]] = {
             kind: [feature.column.stats_type() for feature in features] for kind in _ANALYZED
         }

@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ostinato import storage
-from ostinato.artifacts import MANIFEST, METADATA, PREPROCESSING_STATISTICS, SPLIT_NAMES, Manifest
+from ostinato.artifacts import MANIFEST, METADATA, PREPROCESSING_STATISTICS, SPLIT_NAMES, Manifest, Shard
 from ostinato.errors import DataError, Problem
 from ostinato.sources.stretches import file_size
 
@@ -130,13 +130,30 @@ def published(folder: str) -> Content | None:
         return None
     try:
         manifest = Manifest.model_validate_json(storage.read_bytes(f"{folder}/{MANIFEST}"))
-        shards = [shard for shards in manifest.splits.values() for shard in shards]
-        if any(file_size(f"{folder}/{shard.path}") != shard.bytes for shard in shards):
+        if not are_there(folder, (shard for shards in manifest.splits.values() for shard in shards)):
             return None
         read = (json.loads(storage.read_bytes(f"{folder}/{name}")) for name in (METADATA, PREPROCESSING_STATISTICS))
         return Content(manifest, *read)
     except (ValidationError, DataError):
         return None
+
+
+def are_there(folder: str, shards: Iterable[Shard]) -> bool:
+    """Whether all shards are in a folder, with their size."""
+    try:
+        return all(file_size(f"{folder}/{shard.path}") == shard.bytes for shard in shards)
+    except DataError:
+        return False
+
+
+def remove(uri: str) -> None:
+    """Removes a file, if there is one."""
+    with explained_writing(uri), contextlib.suppress(FileNotFoundError):
+        if storage.is_local(uri):
+            os.unlink(storage.local_path(uri))
+        else:
+            system, path = storage.filesystem(uri)
+            system.rm_file(path)
 
 
 def publish(content: Content, folder: str, shards: Sequence[Path] = ()) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ostinato.artifacts import SPLIT_NAMES, SplitName
@@ -17,7 +17,7 @@ from ostinato_components.preprocess.rows import Feature, Findings, check_unparsa
 from ostinato_components.preprocess.spill import Spill
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Merged:
     """All that encoding needs besides the rows."""
 
@@ -37,7 +37,7 @@ class Merged:
             "spills": {
                 split: [spill.model_dump(mode="json") for spill in spills] for split, spills in self.spills.items()
             },
-            "findings": dataclasses.asdict(self.findings),
+            "findings": self.findings.to_json(),
             "warnings": self.warnings,
         }
 

@@ -25,6 +25,8 @@ from ostinato_components.preprocess.sampling import Sampling, sampling
 SETS = ("", "training", "validation", "test")
 """Names of sources: one of all rows, or ready-made ones."""
 _CHUNK = 1 << 20
+_FINER = 8
+"""Pieces for each task at least, so that the parts come out about even."""
 
 
 class Part(Spec):
@@ -114,7 +116,7 @@ def make_plan(
     split, warnings = _split_of(config, sources)
     main = sources.get("", sources.get("training"))
     assert main is not None, "checked where the sources come from"
-    found = list(pieces(main)) if tasks > 1 and isinstance(main, FileSource) else []
+    found = list(pieces(main, _FINER * tasks)) if tasks > 1 and isinstance(main, FileSource) else []
 
     def count_rows() -> int:
         if found:

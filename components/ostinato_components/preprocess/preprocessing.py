@@ -89,8 +89,12 @@ def run(
 
 def shard_folder(storage: str, plan: Plan) -> str:
     """Where the shards of a plan go, as a URI."""
-    base = f"file://{os.path.abspath(local_path(storage))}" if is_local(storage) else storage.rstrip("/")
-    return f"{base}/data/{plan.key()}"
+    return f"{absolute(storage)}/data/{plan.key()}"
+
+
+def absolute(folder: str) -> str:
+    """A path or URI of a folder as a URI that means the same to other processes."""
+    return f"file://{os.path.abspath(local_path(folder))}" if is_local(folder) else folder.rstrip("/")
 
 
 def say(manifest: Manifest, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,9 +72,14 @@ class Findings:
             unparsable[name] = unparsable.get(name, Unparsable()) + found
         return Findings(self.read + other.read, self.dropped + other.dropped, unparsable, self.present + other.present)
 
+    def to_json(self) -> dict[str, Any]:
+        """A value that `json` can write and `from_json` reads back."""
+        unparsable = {name: asdict(found) for name, found in self.unparsable.items()}
+        return {"read": self.read, "dropped": self.dropped, "unparsable": unparsable, "present": self.present}
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Findings:
-        """The inverse of `dataclasses.asdict` and JSON."""
+        """The inverse of `to_json`."""
         unparsable = {
             name: Unparsable(found["count"], tuple(found["samples"]), found["infinite"])
             for name, found in value["unparsable"].items()

@@ -40,6 +40,8 @@ class Spill(Spec):
 
     file: str
     """Its name."""
+    part: NonNegativeInt
+    """Number of the part whose rows they are."""
     frames: tuple[Frame, ...] = ()
     """In the order of their rows."""
 
@@ -52,8 +54,8 @@ class Spill(Spec):
 class SpillWriter:
     """Writes a spill; a file comes to be with the first rows."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, part: int) -> None:
+        self.path, self.part = path, part
         self.frames: list[Frame] = []
         self._file: pa.NativeFile | None = None
 
@@ -74,7 +76,7 @@ class SpillWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-        return Spill(file=self.path.name, frames=tuple(self.frames))
+        return Spill(file=self.path.name, part=self.part, frames=tuple(self.frames))
 
 
 class SpilledRows:

@@ -77,8 +77,10 @@ def joined(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
     return tuple(result)
 
 
-def pieces(source: FileSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Piece]:
+def pieces(source: FileSource, at_least: int) -> Iterator[Piece]:
     """All rows of a data set as pieces, in order; text is read once, of Parquet only the metadata.
+
+    `at_least` is how many pieces there should be, if the data can be cut so fine.
 
     Raises:
         DataError: the data can't be read.
@@ -86,6 +88,7 @@ def pieces(source: FileSource, block_bytes: int = BLOCK_BYTES) -> Iterator[Piece
     column = source.column_names()[0]
     sizes = [file_size(file) for file in source.files]
     total = max(1, sum(sizes))
+    block_bytes = max(1, min(BLOCK_BYTES, total // at_least))
     for number, (file, size) in enumerate(zip(source.files, sizes, strict=True)):
         if number:
             source.check_same(file)

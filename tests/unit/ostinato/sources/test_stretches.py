@@ -28,8 +28,8 @@ def table(source, columns=("a", "b")):
     return [{name: row[name] for name in columns} for batch in batches for row in batch.to_pylist()]
 
 
-def in_parts(source, count, block_bytes=300):
-    found = list(pieces(source, block_bytes))
+def in_parts(source, count, at_least=30):
+    found = list(pieces(source, at_least))
     parts = [[piece for piece in found if int(piece.begins * count) == number] for number in range(count)]
     rows = []
     for part in parts:
@@ -46,7 +46,7 @@ def test_csv_is_cut_between_records(tmp_path, count, start, newline):
     path.write_bytes((start + as_csv(ROWS, newline)).encode())
     found, rows = in_parts(open_source(path), count)
     assert rows == ROWS
-    assert len(found) > 20
+    assert len(found) >= 15
     assert found[0].begins < 0.01
 
 
@@ -56,13 +56,13 @@ def test_whatever_is_in_quotes_csv_is_cut_between_records(tmp_path_factory, valu
     path = tmp_path_factory.mktemp("csv") / "data.csv"
     path.write_bytes(as_csv(rows).encode())
     source = open_source(path)
-    assert in_parts(source, 4, block_bytes=20)[1] == table(source)
+    assert in_parts(source, 4)[1] == table(source)
 
 
 def test_empty_lines_are_no_rows(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,b\n1,x\n\n\n2,y\n\n3,z")
-    _, rows = in_parts(open_source(path), 3, block_bytes=6)
+    _, rows = in_parts(open_source(path), 3)
     assert [row["a"] for row in rows] == ["1", "2", "3"]
 
 
@@ -73,7 +73,7 @@ def test_a_message_about_a_line_in_the_middle_has_its_number(tmp_path):
     good = "a,b\n" + "1,x\n" * 101
     other = tmp_path / "good.csv"
     other.write_text(good)
-    last = list(pieces(open_source(other), 20))[-1].stretch
+    last = list(pieces(open_source(other), 30))[-1].stretch
     wrong = last.model_copy(update={"file": str(path), "stop": path.stat().st_size})
     with pytest.raises(DataError, match=r"data\.csv:102"):
         table(StretchSource(source, [wrong]))
@@ -119,7 +119,7 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("a,c\n1,2\n")
     with pytest.raises(DataError, match=r"other columns"):
-        list(pieces(open_source(tmp_path)))
+        list(pieces(open_source(tmp_path), 1))
 
 
 def test_stretches_of_an_object_in_a_bucket_are_read_from_the_middle(s3):
