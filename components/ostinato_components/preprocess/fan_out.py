@@ -101,13 +101,18 @@ def merge_parts(parts: Sequence[str]) -> str:
     return job.merged_uri
 
 
-def encode_share(part: str) -> str:
+def encode_share(part: str, merged: str) -> str:
     """Makes as many shards as fall to each part; its URI.
+
+    Args:
+        part: its URI.
+        merged: what `merge_parts` gave; there so that nobody encodes before.
 
     Raises:
         DataError: the storage can't be written.
     """
     job, number = _opened(part)
+    assert merged == job.merged_uri, "of the same job"
     if not job.is_done():
         try:
             job.encoded(number)
