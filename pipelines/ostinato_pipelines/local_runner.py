@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from kfp.local import cache, config, logging_utils, status, subprocess_task_handler
-from kfp.local.orchestrator import task_executor
+from kfp.local.orchestrator import task_executor, task_spec_utils
 
 EXECUTOR_MODULE = "kfp.dsl.executor_main"
 PATIENCE_S = 60.0
@@ -71,11 +71,22 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
         observer.ended(task_name, time.perf_counter() - start, outputs, here.code)
         return outputs, result
 
+    create = task_spec_utils.create_parameter_loop_iteration_task_spec
+
+    def create_iteration(original_task_spec: Any, *arguments: Any) -> Any:
+        # KFP's own puts the item also in the place of what other tasks hand to the tasks of the loop.
+        made = create(original_task_spec, *arguments)
+        for name, given in original_task_spec.inputs.parameters.items():
+            if given.HasField("task_output_parameter"):
+                made.inputs.parameters[name].CopyFrom(given)
+        return made
+
     with contextlib.ExitStack() as stack:
         replace: list[tuple[ModuleType, str, Callable[..., Any]]] = [
             (subprocess_task_handler, "run_local_subprocess", run_local_subprocess),
             (subprocess_task_handler, "replace_python_executable", replace_python),
             (task_executor, "execute_single_task", execute_single_task),
+            (task_spec_utils, "create_parameter_loop_iteration_task_spec", create_iteration),
             (cache, "get_local_cache", checked_cache),
             # Each task would replace the handlers of the logger and the function print, and put back what it found;
             # tasks side by side would put back each other's.
