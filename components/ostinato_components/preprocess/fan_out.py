@@ -197,8 +197,8 @@ class _Job:
         try:
             encoded = self._encode(number, merged)
         except DataError:
-            spills = {spill for spills in merged.spills.values() for spill in spills if spill.rows}
-            lost = sorted({spill.part for spill in spills if not storage.exists(f"{self.folder}/{spill.file}")})
+            files = {spill.file: spill.part for spills in merged.spills.values() for spill in spills if spill.rows}
+            lost = sorted({part for file, part in files.items() if not storage.exists(f"{self.folder}/{file}")})
             if not lost:
                 raise
             for part in lost:

@@ -116,7 +116,7 @@ class SpilledRows:
                     content = opened.read(frame.bytes)
             else:
                 system, path = storage.filesystem(uri)
-                content = system.cat_file(path, frame.offset, frame.offset + frame.bytes)
+                content = system.cat_file(path, start=frame.offset, end=frame.offset + frame.bytes)
         if len(content) < frame.bytes:
             raise DataError(Problem(uri, f"ends before byte {frame.offset + frame.bytes:,}: it is not whole"))
         return content
