@@ -57,7 +57,7 @@ def explained_writing(where: str) -> Iterator[None]:
             raise DataError(Problem("", f"reading or writing failed: {error}")) from error
         hint = "preprocessing needs room for about three times the encoded rows" if error.errno in _FULL else ""
         place = str(error.filename or where)
-        raise DataError(Problem(place, f"can't be written: {error.strerror}", hint=hint)) from error
+        raise DataError(Problem(place, f"can't be written: {os.strerror(error.errno)}", hint=hint)) from error
 
 
 @contextmanager
