@@ -18,7 +18,16 @@ from ostinato.config import Config
 from ostinato.sample import RowNumbers
 from ostinato.split.data import RESERVE, TRAINING
 from ostinato_components.preprocess.plan import source_of
-from ostinato_components.preprocess.rows import Feature, Findings, Rows, Work, each_column, features_of, read_rows
+from ostinato_components.preprocess.rows import (
+    Feature,
+    Findings,
+    Rows,
+    Work,
+    each_column,
+    features_of,
+    give_back_memory,
+    read_rows,
+)
 from ostinato_components.preprocess.spill import Spill, SpillWriter
 
 KINDS = (*SPLIT_NAMES, "reserve")
@@ -73,6 +82,7 @@ def analyze(work: Work, number: int, sources: Mapping[str, Source]) -> Analyzed:
     found = _FirstPass(features, writers, _balanced(work.config))
     for rows in read_rows(work, part, source_of(part, sources), found.findings):
         found.add(rows, work.pool)
+        give_back_memory()
     return Analyzed(found.findings, found.stats, tuple(writer.close() for writer in found.writers))
 
 

@@ -20,7 +20,7 @@ from ostinato.labels import labels
 from ostinato.missing import fill_gaps, first_usable, last_usable
 from ostinato.spec import Spec
 from ostinato_components.preprocess.merging import Merged
-from ostinato_components.preprocess.rows import Feature, Work, each_column, features_of
+from ostinato_components.preprocess.rows import Feature, Work, each_column, features_of, give_back_memory
 from ostinato_components.preprocess.sampling import Balance, balance
 from ostinato_components.preprocess.shards import ROW_GROUP, write_shard
 from ostinato_components.preprocess.spill import SpilledRows
@@ -144,6 +144,7 @@ class _SecondPass:
             for name in self.classes:
                 self.unknown[name] += int(np.count_nonzero(encoded[name] < 0))
             yield encoded
+            give_back_memory()
 
     def _encode(self, feature: Feature, column: pa.Array) -> np.ndarray:
         return feature.column.encode(column, self.fitted[feature.name])

@@ -117,6 +117,11 @@ class Work:
     """Where the results are written."""
 
 
+def give_back_memory() -> None:
+    """Arrow's allocator keeps what threads free for each other, and more of it the longer it runs."""
+    pa.default_memory_pool().release_unused()
+
+
 def read_rows(work: Work, part: Part, source: Source, findings: Findings) -> Iterator[Rows]:
     """Batches of at most 65,536 rows, in the order of the source; fills `findings` as it goes."""
     features, split, sampled = features_of(work.config), work.plan.split_of(part), work.plan.sample_of(part)

@@ -7,7 +7,6 @@ be read without the others, also from a bucket.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class SpilledRows:
         self.frames = [(spill.file, frame) for spill in spills for frame in spill.frames]
         self.starts = [0, *accumulate(frame.rows for _, frame in self.frames)]
         """Number of the first row of each frame, and of all rows."""
-        self.frame = lru_cache(_KEPT_FRAMES)(self._frame)
+        self._kept: dict[int, pa.RecordBatch] = {}
 
     @property
     def rows(self) -> int:
@@ -102,10 +101,14 @@ class SpilledRows:
             if low < high:
                 yield low, self.frame(place).slice(low - start, high - low)
 
-    def _frame(self, place: int) -> pa.RecordBatch:
-        file, frame = self.frames[place]
-        with pa.ipc.open_stream(pa.py_buffer(self._bytes(file, frame))) as stream:
-            return stream.read_next_batch()
+    def frame(self, place: int) -> pa.RecordBatch:
+        """The rows of the frame of that number; the last few are kept."""
+        if place not in self._kept:
+            if len(self._kept) == _KEPT_FRAMES:
+                self._kept.pop(next(iter(self._kept)))
+            with pa.ipc.open_stream(pa.py_buffer(self._bytes(*self.frames[place]))) as stream:
+                self._kept[place] = stream.read_next_batch()
+        return self._kept[place]
 
     def _bytes(self, file: str, frame: Frame) -> bytes:
         uri = f"{self.folder}/{file}"

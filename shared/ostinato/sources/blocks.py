@@ -17,7 +17,7 @@ import numpy as np
 
 from ostinato.resources import usable_cores
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 _AHEAD = 4
 """Blocks in work at once. Fixed, so that what a block learns from those before it is the same on every machine."""
 _MOST_BYTES = 1 << 30
