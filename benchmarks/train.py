@@ -27,7 +27,7 @@ from ostinato.shape import Shape
 from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
 from ostinato.trainer.progress import Quiet
-from ostinato.trainer.rows import Rows
+from ostinato.trainer.rows import RowsInMemory
 
 BATCH = 1024
 SIZES = {"c0": 10, "c1": 100, "c2": 1000, "c3": 5000, "c4": 10000}
@@ -119,8 +119,8 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
     torch.manual_seed(0)
     model = ECD(config, shapes)
     device = torch.device("cpu")
-    rows = Rows(columns, device)
-    nothing = Rows({name: column[:0] for name, column in columns.items()}, device)
+    rows = RowsInMemory.of(columns)
+    nothing = RowsInMemory.of({name: column[:0] for name, column in columns.items()})
     trainer = Trainer(
         model,
         config,
@@ -128,7 +128,6 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
         training=rows,
         validation=nothing,
         seed=0,
-        device=device,
         progress=Quiet(),
     )
 
