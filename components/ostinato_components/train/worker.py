@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ostinato_components.task import task
 from ostinato_components.train.job import RESULT, Job
+from ostinato_components.train.supervised import follow_supervisor
 from ostinato_components.train.training import train
 
 
@@ -22,5 +23,6 @@ def work(job: Job) -> None:
 
 
 if __name__ == "__main__":
+    follow_supervisor()
     with task():
         work(Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
