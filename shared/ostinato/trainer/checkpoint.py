@@ -7,12 +7,13 @@ last two steps are kept. Files are written by a thread of their own while traini
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -76,7 +77,7 @@ class Checkpoints:
         self._thread.shutdown()
 
     def following(self, name: str) -> Checkpoints:
-        """Those of another training that goes on where this one ends; they come and go with these."""
+        """Those of another training that goes on where this one ends; they go with these."""
         self._followed_by = Checkpoints(f"{self.folder}/{name}", self._interval_s, self._rank, self._size)
         return self._followed_by
 
@@ -97,14 +98,14 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Takes all of this process's files away, those for another number of processes too."""
+        """Takes the folder away, with the checkpoints of all processes; the first one does it."""
         self.wait()
         self.step = 0
-        if self._followed_by is not None:
-            self._followed_by.remove()
-        for name in _names(self.folder):
-            if int(_NAME.search(name)[2]) == self._rank:  # type: ignore[index]
-                storage.remove(f"{self.folder}/{name}")
+        if self._rank == 0:
+            storage.remove(self.folder)
+            if storage.is_local(self.folder):
+                with contextlib.suppress(OSError):  # those of other trainings may be beside it
+                    Path(storage.local_path(self.folder)).parent.rmdir()
 
     def _write(self, step: int, value: Any, tensors: dict[str, Tensor], copied_s: float) -> None:
         started = time.monotonic()
@@ -130,12 +131,6 @@ class Checkpoints:
             if (int(rank), int(size)) == (self._rank, self._size):
                 found.setdefault(int(step), []).append(name)
         return found
-
-
-def common_step(found: Sequence[Sequence[int]]) -> int | None:
-    """The last step that all processes have; None where there is none."""
-    common = set(found[0]).intersection(*found[1:])
-    return max(common, default=None)
 
 
 def _names(folder: str) -> list[str]:

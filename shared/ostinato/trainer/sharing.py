@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -22,20 +23,25 @@ def data_parallel(model: ECD, processes: Processes, sample: Batch) -> nn.Module:
         # A batch norm over one process's share of a batch would depend on how many there are.
         nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     loss = model.total_loss(model.losses(model(sample), sample))
-    return DistributedDataParallel(
-        model,
-        device_ids=[processes.device] if is_cuda else None,
-        # Other buffers do not change while training.
-        broadcast_buffers=bool(norms) and not is_cuda,
-        find_unused_parameters=not all_used(model, loss),
-        gradient_as_bucket_view=True,
-    )
+    with warnings.catch_warnings():
+        # The parameter has another name from torch 2.13 on.
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+        return DistributedDataParallel(
+            model,
+            device_ids=[processes.device] if is_cuda else None,
+            # Other buffers do not change while training.
+            broadcast_buffers=bool(norms) and not is_cuda,
+            find_unused_parameters=not all_used(model, loss),
+            gradient_as_bucket_view=True,
+        )
 
 
 def fully_shared(model: ECD) -> None:
     """Leaves each process a part of every weight; whole ones are put together where they are computed with."""
     from torch.distributed.fsdp import fully_shard
 
+    # Outputs of a part may be views, and nothing here changes one in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
     for part in (*model.encoders.values(), model.combiner, *model.outputs.values()):
         if any(parameter.requires_grad for parameter in part.parameters()):
             fully_shard(part)
