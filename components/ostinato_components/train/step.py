@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ostinato.config import Config
 from ostinato.load import canonical_json, render
@@ -48,6 +49,37 @@ class TrainResult:
     peak_memory_bytes: int
     """Most memory in use: of the GPU, or of the process."""
     warnings: tuple[str, ...]
+
+
+CHECKPOINTS = "OSTINATO_CHECKPOINTS"
+"""Environment variable: folder of checkpoints where the config names no storage."""
+RESUME = "OSTINATO_RESUME"
+"""Environment variable: `0` begins anew where a step would go on from a checkpoint."""
+
+
+class Checkpointing(TypedDict):
+    """Arguments of `run`."""
+
+    checkpoints: str
+    resume: bool
+
+
+def checkpointing(config: Config, model_folder: str) -> Checkpointing:
+    """Where a step that runs by itself keeps its checkpoints, and that it goes on from one that is there.
+
+    In `backend.storage`, where a new run finds them; else in the folder that the environment names; else beside the
+    model, where they serve a worker that is started again.
+    """
+    return {
+        "checkpoints": checkpoint_folder(config, os.environ.get(CHECKPOINTS) or f"{model_folder}.checkpoints"),
+        "resume": os.environ.get(RESUME) != "0",
+    }
+
+
+def checkpoint_folder(config: Config, otherwise: str) -> str:
+    """The folder of checkpoints in the storage of the config, or another where it has none."""
+    storage = config.backend.storage
+    return f"{storage.rstrip('/')}/checkpoints" if storage else otherwise
 
 
 def run(
