@@ -69,11 +69,14 @@ class StreamedRows(Rows):
             wanted = min(group.rows, most // count)
             index = torch.linspace(0, group.rows - 1, wanted, dtype=torch.float64).long()
             parts.append({dtype: matrix[index] for dtype, matrix in matrices.items()})
-        return self._layout.views({dtype: torch.cat([part[dtype] for part in parts]) for dtype in parts[0]})
+        return self._layout.views(_together(parts))
 
     def num_batches(self, batch_size: int) -> int:
-        """Batches of one pass: as few as have at most `batch_size` rows each."""
-        return max(1, -(-self.num_rows // batch_size)) if self.num_rows else 0
+        """Batches of one pass: as few as have at most `batch_size` rows each, or two of every lane."""
+        if not self.num_rows:
+            return 0
+        least = 1 if self._num_lanes == 1 else 2 * self._num_lanes
+        return max(1, min(-(-self.num_rows // batch_size), self.num_rows // least))
 
     def batch_rows(self, batch_size: int, number: int) -> int:
         """Rows of a batch over all processes."""
@@ -101,12 +104,7 @@ class StreamedRows(Rows):
                     for lane, reader in zip(self._lanes, lanes, strict=True)
                     for part in reader.rows(*self._share(lane, number, count))
                 ]
-                whole = (
-                    parts[0]
-                    if len(parts) == 1
-                    else {dtype: torch.cat([part[dtype] for part in parts]) for dtype in parts[0]}
-                )
-                yield self._layout.views(whole)
+                yield self._layout.views(_together(parts or [self._layout.empty(0)]))
 
     def windows(self, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
         """Pieces in windows of at most so many rows as are wanted, or of one piece."""
@@ -146,6 +144,13 @@ class StreamedRows(Rows):
             for group, end in zip(groups, ends, strict=True)
             if end > first and end - group.rows < last
         ]
+
+
+def _together(parts: Sequence[Matrices]) -> Matrices:
+    """The rows of all parts; a single one is not copied."""
+    if len(parts) == 1:
+        return parts[0]
+    return {dtype: torch.cat([part[dtype] for part in parts]) for dtype in parts[0]}
 
 
 class _Lane:
