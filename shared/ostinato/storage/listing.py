@@ -174,7 +174,7 @@ def _local(path: str, status: os.stat_result) -> StoredFile | None:
 
 def _remote(uri: str, info: Any) -> StoredFile:
     tag = str(info.get("ETag") or info.get("etag") or info.get("md5Hash") or "")
-    moment = info.get("LastModified") or info.get("created") or info.get("mtime") or ""
+    moment = info.get("LastModified") or info.get("updated") or ""
     return StoredFile(uri, info.get("size"), tag or (f"at {moment}" if moment else ""))
 
 

@@ -93,7 +93,8 @@ def _remove_objects(uri: str, system: Any, path: str) -> None:
     bucket, _, key = path.partition("/")
     if not key:
         raise DataError(Problem(uri, "is a whole bucket; nothing was removed", "a file or folder in it"))
-    system.call_s3("delete_object", Bucket=bucket, Key=key)
+    if system.isfile(path):  # not every store takes it well to be asked for what is not there
+        system.call_s3("delete_object", Bucket=bucket, Key=key)
     while True:  # what is listed is gone at the next turn
         page = system.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{key}/", MaxKeys=_MOST_DELETED)
         if not page.get("Contents"):
