@@ -13,8 +13,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import pyarrow as pa
+
 from ostinato import storage
 from ostinato.errors import DataError, Problem, did_you_mean, listing
+from ostinato.resources import usable_cores
 from ostinato.sources.arrow import ORC, ArrowIPC, Parquet
 from ostinato.sources.delimited import Delimited
 from ostinato.sources.file import FileSource, Format
@@ -62,6 +65,8 @@ def open_source(dataset: object, data_format: str = "auto") -> Source:
     """
     if isinstance(dataset, Source):
         return dataset
+    if pa.cpu_count() > usable_cores():  # Arrow counts the cores of the host, not those of the container
+        pa.set_cpu_count(usable_cores())
     if not isinstance(dataset, str | os.PathLike):
         return TableSource(as_table(dataset))
     uri = os.fspath(dataset)

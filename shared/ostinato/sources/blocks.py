@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,10 @@ from itertools import chain, islice
 from typing import IO, TypeVar
 
 import numpy as np
+
+from ostinato.resources import usable_cores
+
+from ostinato.resources import usable_cores
 
 BLOCK_BYTES = 8 << 20
 _AHEAD = 4
@@ -126,7 +129,7 @@ def in_order(
         yield from map(work, first)
         return
     waiting: deque[Future[_Result]] = deque()
-    pool = ThreadPoolExecutor(threads or min(ahead, os.cpu_count() or 1), "reader")
+    pool = ThreadPoolExecutor(threads or min(ahead, usable_cores()), "reader")
     try:
         for item in chain(first, remaining):
             waiting.append(pool.submit(work, item))
