@@ -18,8 +18,6 @@ import numpy as np
 
 from ostinato.resources import usable_cores
 
-from ostinato.resources import usable_cores
-
 BLOCK_BYTES = 8 << 20
 _AHEAD = 4
 """Blocks in work at once. Fixed, so that what a block learns from those before it is the same on every machine."""
