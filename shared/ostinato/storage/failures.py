@@ -166,7 +166,7 @@ def _s3_problem(uri: str, error: Exception) -> Problem:
     if status in (500, 502, 503, 504):
         return Problem(uri, f"{_BUSY.message} ({code})", hint=_BUSY.hint)
     message = shown(str(client.response["Error"].get("Message", "")))
-    return Problem(uri, f"the store refused {client.operation_name}: {code} {message}".rstrip())
+    return Problem(uri, f"the store refuses: {code} {message}".rstrip())
 
 
 def _client_error(error: BaseException) -> Any:
