@@ -48,6 +48,14 @@ def chaotic_s3(s3, s3_endpoint, monkeypatch):
 
 
 @pytest.fixture
+def watched_s3(s3, s3_endpoint, monkeypatch):
+    """As `s3`, and tells which requests came."""
+    with servers.chaotic(s3_endpoint, share=0.0) as (endpoint, chaos):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield chaos
+
+
+@pytest.fixture
 def open_folder():
     """A folder that any user may enter; those of `tmp_path` are for their owner only."""
     with tempfile.TemporaryDirectory() as name:

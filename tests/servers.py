@@ -81,19 +81,30 @@ class Chaos:
     def __init__(self, server: str, seed: int, share: float) -> None:
         self.server = urllib.parse.urlsplit(server).netloc
         self.share = share
-        self.requests = 0
         self.done: collections.Counter[str] = collections.Counter()
         """How often what was done."""
+        self.requests: list[tuple[str, str, int]] = []
+        """Method, range and bytes of the body of each request, in the order in which they came."""
+        self.at_once = 0
+        """Most requests that were under way at the same time."""
+        self._under_way = 0
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
-    def decide(self) -> str:
-        """What befalls the next request; empty for nothing."""
+    @contextlib.contextmanager
+    def request(self, method: str, wanted: str, size: int) -> Iterator[str]:
+        """What befalls a request that is under way; empty for nothing."""
         with self._lock:
-            self.requests += 1
             kind = self._random.choice(self.KINDS) if self._random.random() < self.share else ""
             self.done.update([kind] if kind else [])
-            return kind
+            self.requests.append((method, wanted, size))
+            self._under_way += 1
+            self.at_once = max(self.at_once, self._under_way)
+        try:
+            yield kind
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
 
 class _Proxy(http.server.BaseHTTPRequestHandler):
@@ -104,7 +115,12 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = self.chaos.decide()
+        with self.chaos.request(self.command, self.headers.get("Range") or "", len(body)) as kind:
+            self._hand_on(body, kind)
+
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+
+    def _hand_on(self, body: bytes, kind: str) -> None:
         if kind == "unsent":
             self.close_connection = True
             return
@@ -125,8 +141,6 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             headers["Content-Length"] = response.headers.get("Content-Length", "0")
         self._answer(response.status, headers, content, kind)
-
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes, kind: str = "") -> None:
         self.send_response_only(status)

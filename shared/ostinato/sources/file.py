@@ -67,7 +67,8 @@ class FileSource(Source):
     def column_names(self) -> list[str]:
         """The names of the first file's columns; `read` finds out whether the others have the same."""
         if self._names is None:
-            names = self.format.names(self.stored[0])
+            with _unchanged(self.stored[0]):
+                names = self.format.names(self.stored[0])
             refuse_duplicates(self.stored[0].uri, names)
             self._names = names
         return self._names
@@ -99,12 +100,8 @@ class FileSource(Source):
 
     def _read(self, file: StoredFile, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
         """The rows of one file, which is the same at the end as when it was listed."""
-        try:
+        with _unchanged(file):
             yield from self.format.read(file, columns, types, lambda names: self._check_same(file, names))
-        except DataError:
-            storage.check_unchanged(file)  # if it has changed, that is the reason to tell
-            raise
-        storage.check_unchanged(file)
 
     def _check_same(self, file: StoredFile, names: list[str]) -> None:
         first = self.column_names()
@@ -116,6 +113,18 @@ class FileSource(Source):
             differences = [f"{what} {listing(found)}" for what, found in (("lacks", missing), ("adds", spare)) if found]
             message = f"has other columns than {self.stored[0].uri}: {'; '.join(differences)}"
             raise DataError(Problem(file.uri, message, "the same columns"))
+
+
+@contextlib.contextmanager
+def _unchanged(file: StoredFile) -> Iterator[None]:
+    """Raises DataError where the file is not the one that was listed; if that made reading fail, it is what is told."""
+    try:
+        yield
+    except DataError:
+        storage.check_unchanged(file)
+        raise
+    if not storage.is_s3(file.uri):  # every request to S3 has named the version
+        storage.check_unchanged(file)
 
 
 def _is_small_and_remote(file: StoredFile) -> bool:
