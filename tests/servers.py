@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 BUCKET = "warehouse"
@@ -78,9 +78,9 @@ class Chaos:
 
     KINDS = ("unsent", "unanswered", "late", "cut", "reset", "busy")
 
-    def __init__(self, server: str, seed: int, share: float) -> None:
+    def __init__(self, server: str, seed: int, share: float, kinds: Sequence[str]) -> None:
         self.server = urllib.parse.urlsplit(server).netloc
-        self.share = share
+        self.share, self.kinds = share, kinds
         self.done: collections.Counter[str] = collections.Counter()
         """How often what was done."""
         self.requests: list[tuple[str, str, int]] = []
@@ -95,7 +95,7 @@ class Chaos:
     def request(self, method: str, wanted: str, size: int) -> Iterator[str]:
         """What befalls a request that is under way; empty for nothing."""
         with self._lock:
-            kind = self._random.choice(self.KINDS) if self._random.random() < self.share else ""
+            kind = self._random.choice(self.kinds) if self._random.random() < self.share else ""
             self.done.update([kind] if kind else [])
             self.requests.append((method, wanted, size))
             self._under_way += 1
@@ -164,9 +164,11 @@ _OF_A_CONNECTION = ("connection", "transfer-encoding", "content-length", "keep-a
 
 
 @contextlib.contextmanager
-def chaotic(server: str, seed: int = 0, share: float = 0.05) -> Iterator[tuple[str, Chaos]]:
+def chaotic(
+    server: str, seed: int = 0, share: float = 0.05, kinds: Sequence[str] = Chaos.KINDS
+) -> Iterator[tuple[str, Chaos]]:
     """An endpoint that leads to the server by a bad line, and what happened on it."""
-    chaos = Chaos(server, seed, share)
+    chaos = Chaos(server, seed, share, kinds)
     with _serving(type("_ChaoticProxy", (_Proxy,), {"chaos": chaos})) as endpoint:
         yield endpoint, chaos
 

@@ -42,7 +42,10 @@ def _opened(file: StoredFile, kind: str) -> Iterator[tuple[Any, RemoteFile | Non
                 with pa.OSFile(storage.local_path(uri)) as native:
                     yield _not_empty(uri, native), None
             else:
-                with storage.open_seekable(uri, file.version) as stream, pa.PythonFile(stream, mode="r") as native:
+                with (
+                    storage.open_seekable(uri, version=file.version) as stream,
+                    pa.PythonFile(stream, mode="r") as native,
+                ):
                     yield _not_empty(uri, native), stream if isinstance(stream, RemoteFile) else None
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise _unreadable(uri, kind, error) from error

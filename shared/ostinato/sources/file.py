@@ -159,7 +159,7 @@ def opened_text(file: StoredFile) -> Iterator[IO[bytes]]:
         DataError: it can't be read, or is no whole gzip file.
     """
     uri = file.uri
-    with storage.open_file(uri, file.version) as stream, storage.explained(uri):
+    with storage.open_file(uri, version=file.version) as stream, storage.explained(uri):
         if not uri.partition("?")[0].endswith(".gz"):
             yield stream
             return
