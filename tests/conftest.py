@@ -37,6 +37,25 @@ def s3(s3_endpoint, monkeypatch):
 
 
 @pytest.fixture
+def chaotic_s3(s3, s3_endpoint, monkeypatch):
+    """As `s3`, but the way there drops, delays, cuts and refuses 5 % of the requests; gives what happened.
+
+    What a test does itself with the file system of `s3` goes straight to the server.
+    """
+    with servers.chaotic(s3_endpoint) as (endpoint, chaos):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield chaos
+
+
+@pytest.fixture
+def watched_s3(s3, s3_endpoint, monkeypatch):
+    """As `s3`, and tells which requests came."""
+    with servers.chaotic(s3_endpoint, share=0.0) as (endpoint, chaos):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield chaos
+
+
+@pytest.fixture
 def open_folder():
     """A folder that any user may enter; those of `tmp_path` are for their owner only."""
     with tempfile.TemporaryDirectory() as name:

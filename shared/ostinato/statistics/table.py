@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow.types as pt
 
 from ostinato.batches import Source
 from ostinato.labels import DICTIONARY, labels
+from ostinato.resources import usable_cores
 from ostinato.sample import row_hashes
 from ostinato.statistics.column import NUMBERS, ColumnStats
 
@@ -48,7 +48,7 @@ def collect(source: Source, types: Mapping[str, pa.DataType] | None = None, most
     stats = [ColumnStats() for _ in names]
     sampler = _Sampler(min(_MOST_SAMPLED_ROWS, _MOST_SAMPLED_CELLS // max(1, len(names))))
     rows = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for batch in source.batches(names, {**_wishes(source, names), **(types or {})}):
             piece = batch if most_rows is None else batch.slice(0, most_rows - rows)
             found = pool.map(ColumnStats.of, piece.columns, [rows] * len(names))

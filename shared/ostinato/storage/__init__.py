@@ -4,7 +4,7 @@ What a user can mend (no such file, no permission, no network, wrong keys) is a 
 stays an OSError. docs/storage.md tells what is tried again, and what is whole or not there.
 """
 
-from ostinato.storage.address import is_http, is_local, local_path, shown
+from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
 from ostinato.storage.failures import explained
 from ostinato.storage.listing import (
     StoredFile,
@@ -35,6 +35,7 @@ __all__ = [
     "find",
     "is_http",
     "is_local",
+    "is_s3",
     "list_files",
     "local_path",
     "open_file",

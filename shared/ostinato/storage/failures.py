@@ -67,6 +67,11 @@ def explained(uri: str) -> Iterator[None]:
         if problem is None:
             raise
         raise DataError(problem) from error
+    except KeyError as error:
+        if not is_s3(uri) or error.args != ("Error",):  # how s3fs stumbles over an answer that names no error
+            raise
+        message = "the answer is none of an S3 store or its token service"
+        raise DataError(Problem(uri, message, hint="check AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_STS")) from error
 
 
 def changed(uri: str) -> DataError:
@@ -158,10 +163,10 @@ def _s3_problem(uri: str, error: Exception) -> Problem:
     if said is not None:
         return Problem(uri, f"{said.message} ({code})", hint=said.hint)
     status = client.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status >= 500:
+    if status in (500, 502, 503, 504):
         return Problem(uri, f"{_BUSY.message} ({code})", hint=_BUSY.hint)
     message = shown(str(client.response["Error"].get("Message", "")))
-    return Problem(uri, f"the store refused {client.operation_name}: {code} {message}".rstrip())
+    return Problem(uri, f"the store refuses: {code} {message}".rstrip())
 
 
 def _client_error(error: BaseException) -> Any:

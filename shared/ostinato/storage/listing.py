@@ -77,8 +77,12 @@ def exists(uri: str) -> bool:
     if is_local(uri):
         return os.path.exists(local_path(uri))
     with explained(uri):
-        system, path = filesystem(uri)
-        return bool(retried(lambda: system.exists(path)))
+        try:
+            return _info(uri) is not None
+        except FileNotFoundError as error:
+            if error.filename is not None:  # of this machine: a file that holds the credentials
+                raise
+            return False
 
 
 def size(uri: str) -> int:
@@ -97,8 +101,8 @@ def size(uri: str) -> int:
 
 
 def check_unchanged(file: StoredFile) -> None:
-    """Raises DataError where the file is not the one that was listed. Objects of S3 are checked while they are read."""
-    if not file.version or is_s3(file.uri) or is_http(file.uri):
+    """Raises DataError where the file is not the one that was listed."""
+    if not file.version:
         return
     with explained(file.uri):
         now = _alone(file.uri)
@@ -154,14 +158,23 @@ def _alone(uri: str) -> StoredFile | None:
             return _local(path, os.stat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+    info = _info(uri)
+    return None if info is None or info["type"] == "directory" else _remote(uri, info)
+
+
+def _info(uri: str) -> Any:
+    """What a store says of a file or folder; None where there is none.
+
+    Raises:
+        FileNotFoundError: there is not even a bucket, or no file with credentials.
+    """
     system, path = filesystem(uri)
     try:
-        info = retried(lambda: system.info(path))
+        return retried(lambda: system.info(path))
     except FileNotFoundError as error:
-        if error.__cause__ is not None:  # the store says more than that there is no such file
+        if error.__cause__ is not None or error.filename is not None:
             raise
         return None
-    return None if info["type"] == "directory" else _remote(uri, info)
 
 
 def _local(path: str, status: os.stat_result) -> StoredFile | None:
@@ -174,7 +187,7 @@ def _local(path: str, status: os.stat_result) -> StoredFile | None:
 
 def _remote(uri: str, info: Any) -> StoredFile:
     tag = str(info.get("ETag") or info.get("etag") or info.get("md5Hash") or "")
-    moment = info.get("LastModified") or info.get("created") or info.get("mtime") or ""
+    moment = info.get("LastModified") or info.get("updated") or ""
     return StoredFile(uri, info.get("size"), tag or (f"at {moment}" if moment else ""))
 
 

@@ -144,11 +144,12 @@ def _joined(ranges: Iterable[Range]) -> list[Range]:
     return joined
 
 
-def open_file(uri: str, version: str = "") -> IO[bytes]:
+def open_file(uri: str, mode: str = "rb", *, version: str = "") -> IO[bytes]:
     """An open file, to be read from its beginning; what is on the web can't be read in another order.
 
     Args:
         uri: of the file.
+        mode: of a local file; all others are read only, see `upload`.
         version: ETag of an object of S3; another one is an error.
 
     Raises:
@@ -156,7 +157,9 @@ def open_file(uri: str, version: str = "") -> IO[bytes]:
     """
     with explained(uri):
         if is_local(uri):
-            return open(local_path(uri), "rb")
+            opened: IO[bytes] = open(local_path(uri), mode)  # noqa: SIM115
+            return opened
+        assert mode == "rb", "what is elsewhere is written by `upload`, whole or not at all"
         if is_http(uri):
             system, path = filesystem(uri)
             # Not every web server answers ranges: block_size 0 reads from the beginning to the end.
@@ -168,7 +171,7 @@ def open_file(uri: str, version: str = "") -> IO[bytes]:
         return _open_remote(uri, "")
 
 
-def open_seekable(uri: str, version: str = "") -> IO[bytes]:
+def open_seekable(uri: str, *, version: str = "") -> IO[bytes]:
     """An open file that can be read in any order; what is on the web is copied to a temporary file first.
 
     Raises:

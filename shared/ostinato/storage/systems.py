@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from typing import Any
 
@@ -55,6 +56,8 @@ def _s3(endpoint: str, identity: int, process: int) -> Any:
     """S3 at an endpoint, empty for that of AWS; the other parameters tell clients apart that must not be shared."""
     from s3fs import S3FileSystem
 
+    # It writes a traceback of what is then raised, and told in words.
+    logging.getLogger("aiobotocore.credentials").setLevel(logging.CRITICAL)
     config: dict[str, Any] = {
         "retries": {
             "mode": os.environ.get("AWS_RETRY_MODE", "standard"),

@@ -8,11 +8,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ostinato.errors import DataError, Problem
 from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
-from ostinato.storage.failures import explained
+from ostinato.storage.failures import changed, explained
 from ostinato.storage.reading import CHUNK_BYTES
 from ostinato.storage.retries import BrokenOff, causes, retried
 from ostinato.storage.systems import filesystem
@@ -62,10 +62,17 @@ def upload(path: str, uri: str) -> None:
     size = os.path.getsize(source)
     with open(source, "rb") as file, explained(uri):
         if is_s3(uri):
-            _put(uri, size, lambda start, end: os.pread(file.fileno(), end - start, start))
+            _put(uri, size, lambda start, end: _part_of(file, source, start, end))
             return
         system, key = filesystem(uri)
         retried(lambda: system.put_file(source, key))
+
+
+def _part_of(file: IO[bytes], path: str, start: int, end: int) -> bytes:
+    content = os.pread(file.fileno(), end - start, start)
+    if len(content) != end - start:
+        raise changed(path)
+    return content
 
 
 def remove(uri: str) -> None:
@@ -93,7 +100,8 @@ def _remove_objects(uri: str, system: Any, path: str) -> None:
     bucket, _, key = path.partition("/")
     if not key:
         raise DataError(Problem(uri, "is a whole bucket; nothing was removed", "a file or folder in it"))
-    system.call_s3("delete_object", Bucket=bucket, Key=key)
+    if system.isfile(path):  # not every store takes it well to be asked for what is not there
+        system.call_s3("delete_object", Bucket=bucket, Key=key)
     while True:  # what is listed is gone at the next turn
         page = system.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{key}/", MaxKeys=_MOST_DELETED)
         if not page.get("Contents"):

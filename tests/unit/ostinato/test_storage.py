@@ -84,14 +84,6 @@ def test_missing_credentials_are_a_data_error_that_names_them(s3, monkeypatch):
     assert "FSSPEC_S3_ANON" in found
 
 
-def test_keys_that_the_server_refuses_are_a_data_error_that_names_them(s3, monkeypatch):
-    with servers.refusing_server() as endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-        found = message(f"s3://{servers.BUCKET}/a.csv")
-    assert "permission denied" in found
-    assert "AWS_SECRET_ACCESS_KEY" in found
-
-
 def test_minio_without_an_endpoint_is_a_data_error_that_says_what_to_set(monkeypatch):
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_S3_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)

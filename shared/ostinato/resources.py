@@ -1,0 +1,45 @@
+"""Cores and memory that this process may use: the machine's, or the limits of its container (cgroup v1 and v2)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores(root: Path = CGROUP) -> int:
+    """Cores that this process may keep busy, at least 1; a limit of 1.5 counts as 2."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    quota, period = _cpu_limit(root)
+    return max(1, min(cores, round(quota / period))) if quota > 0 and period > 0 else cores
+
+
+def host_memory(root: Path = CGROUP) -> int:
+    """Bytes of memory that this process may use."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # Version 1 says "no limit" by a number larger than any machine.
+    limits = (_number(root / "memory.max"), _number(root / "memory/memory.limit_in_bytes"))
+    return min([physical, *(limit for limit in limits if limit > 0)])
+
+
+def _cpu_limit(root: Path) -> tuple[int, int]:
+    """Microseconds of CPU in each so many microseconds; not above 0 where there is no limit."""
+    words = _text(root / "cpu.max").split()
+    if len(words) == 2:  # version 2: "150000 100000", or "max 100000"
+        return (int(words[0]) if words[0].isdigit() else 0), int(words[1])
+    return _number(root / "cpu/cpu.cfs_quota_us"), _number(root / "cpu/cpu.cfs_period_us")
+
+
+def _number(path: Path) -> int:
+    """The number in a file; 0 where there is none."""
+    text = _text(path)
+    return int(text) if text.removeprefix("-").isdigit() else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
