@@ -24,10 +24,9 @@ from ostinato.column import Fitted
 from ostinato.config import Config
 from ostinato.model.ecd import ECD
 from ostinato.shape import Shape
-from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
 from ostinato.trainer.progress import Quiet
-from ostinato.trainer.rows import Rows
+from ostinato.trainer.rows import RowsInMemory
 
 BATCH = 1024
 SIZES = {"c0": 10, "c1": 100, "c2": 1000, "c3": 5000, "c4": 10000}
@@ -106,7 +105,7 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
             },
             "trainer": {
                 "batch_size": BATCH,
-                "epochs": 1,
+                "epochs": 1000,
                 "skip_all_evaluation": True,
                 "optimizer": {"type": "adam"},
                 "gradient_clipping": {"clipglobalnorm": 0.5},
@@ -118,9 +117,8 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
     shapes["y"] = Shape("binary", classes=("False", "True"), class_counts=(1, 1))
     torch.manual_seed(0)
     model = ECD(config, shapes)
-    device = torch.device("cpu")
-    rows = Rows(columns, device)
-    nothing = Rows({name: column[:0] for name, column in columns.items()}, device)
+    rows = RowsInMemory.of(columns)
+    nothing = RowsInMemory.of({name: column[:0] for name, column in columns.items()})
     trainer = Trainer(
         model,
         config,
@@ -128,13 +126,11 @@ def ours(columns: dict[str, np.ndarray]) -> tuple[nn.Module, Callable[[], None]]
         training=rows,
         validation=nothing,
         seed=0,
-        device=device,
         progress=Quiet(),
     )
 
     def epoch() -> None:
-        trainer.state.stopped, trainer.state.epoch = "", 0
-        trainer.train(Interruption())
+        trainer.epoch()
 
     return model, epoch
 

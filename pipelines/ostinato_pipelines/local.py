@@ -17,6 +17,7 @@ from kfp import components, local
 
 from ostinato.errors import ConfigError, OstinatoError, Problem
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
+from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
 from ostinato_pipelines.local_runner import Observer, as_we_need_it
 
@@ -93,6 +94,7 @@ def run_local(
     seed: int = 42,
     overrides: Mapping[str, object] | None = None,
     caching: bool = True,
+    resume: bool = False,
     store: str | os.PathLike[str] = STORE,
 ) -> LocalRun:
     """Compiles the config and runs the pipeline here, each step in a process of its own; steps are cached by content.
@@ -104,6 +106,8 @@ def run_local(
         seed: seed of the split and of training.
         overrides: dotted paths of the config and their values.
         caching: False runs every step.
+        resume: goes on from the checkpoint of an interrupted training of the same config, data and seed, if there is
+            one.
         store: folder of the artifacts and the cache.
 
     Raises:
@@ -118,7 +122,7 @@ def run_local(
     }
     start = time.perf_counter()
     text = pipeline_text(document, name=pipeline_name(target.name))
-    steps = execute(text, arguments, Path(store).absolute(), caching=caching)
+    steps = execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume)
     run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
     hand_out(run)
     return run
@@ -130,8 +134,10 @@ def absolute(dataset: str | os.PathLike[str]) -> str:
     return text if "://" in text else os.path.abspath(text)
 
 
-def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool) -> list[StepRun]:
-    """Runs a compiled pipeline; its artifacts go below `store`."""
+def execute(
+    text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool, resume: bool = False
+) -> list[StepRun]:
+    """Runs a compiled pipeline; its artifacts, and checkpoints of training, go below `store`."""
     try:
         store.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.mkdtemp(prefix="run-", dir=store)
@@ -149,7 +155,12 @@ def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bo
         )
         pipeline = components.load_component_from_text(text)
         progress = Progress(sys.stderr, len(pipeline.pipeline_spec.root.dag.tasks))
-        with as_we_need_it(progress, {ERROR_FILE: error_file}):
+        environment = {
+            ERROR_FILE: error_file,
+            CHECKPOINTS: str(store / "checkpoints"),
+            RESUME: str(int(resume)),
+        }
+        with as_we_need_it(progress, environment):
             pipeline(**arguments)
         if progress.failed:
             raise reported(error_file) or crash(*progress.failed)

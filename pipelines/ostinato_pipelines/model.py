@@ -122,6 +122,7 @@ class Model:
         model_name: str = "run",
         output_directory: str = "results",
         random_seed: int = 42,
+        resume: bool = False,
         skip_save_training_description: bool = False,
         skip_save_training_statistics: bool = False,
         skip_save_model: bool = False,
@@ -131,11 +132,13 @@ class Model:
     ) -> TrainingResults:
         """Preprocesses, trains and keeps the best model by the validation metric.
 
-        Writes `<output_directory>/<experiment_name>_<model_name>/`, with a counter where that exists.
+        Writes `<output_directory>/<experiment_name>_<model_name>/`, with a counter where that exists. While training,
+        checkpoints lie in `<output_directory>/.checkpoints`, or in `backend.storage`; with `resume` it goes on from
+        one of the same config, data and seed, if there is one.
 
         Raises:
             DataError: the data can't be read or don't fit the config.
-            Interrupted: stopped from outside; the best model so far was kept.
+            Interrupted: stopped from outside; the best model so far and a checkpoint were kept.
         """
         from ostinato.predictor import Predictor
         from ostinato_components import train
@@ -160,6 +163,8 @@ class Model:
                 self._loaded.config,
                 model_folder,
                 seed=random_seed,
+                checkpoints=train.checkpoint_folder(self._loaded.config, f"{output_directory}/.checkpoints"),
+                resume=resume,
                 skip_save_progress=skip_save_progress,
                 skip_save_log=skip_save_log,
             )
@@ -190,7 +195,7 @@ class Model:
         skip_save_eval_stats: bool = False,
         **training: bool,
     ) -> ExperimentResults:
-        """`train`, then `evaluate` on one split, with a report. `training` are the `skip_save_…` of `train`."""
+        """`train`, then `evaluate` on one split, with a report; `training`: more arguments of `train`."""
         from ostinato_components import evaluate
 
         keep_data = not training.pop("skip_save_processed_input", True)

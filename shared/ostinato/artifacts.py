@@ -38,6 +38,8 @@ class Shard(Spec):
     """Size of the file."""
     sha256: str
     """Digest of the file."""
+    row_groups: tuple[int, ...]
+    """Rows of each row group, in order."""
 
 
 class Manifest(Spec):

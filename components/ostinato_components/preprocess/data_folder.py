@@ -62,11 +62,7 @@ def publish(
             if is_local:
                 os.replace(folder / shard.path, target / shard.path)
             else:
-                with (
-                    (folder / shard.path).open("rb") as file,
-                    storage.open_file(f"{data_folder}/{shard.path}", "wb") as remote,
-                ):
-                    shutil.copyfileobj(file, remote, 1 << 22)
+                storage.upload(str(folder / shard.path), f"{data_folder}/{shard.path}")
     for name, value in ((METADATA, metadata), (PREPROCESSING_STATISTICS, statistics)):
         storage.write_bytes_atomic(f"{data_folder}/{name}", _json(value))
     storage.write_bytes_atomic(f"{data_folder}/{MANIFEST}", _json(manifest.model_dump(mode="json")))

@@ -38,6 +38,7 @@ class ShardWriter:
         self._writer: pq.ParquetWriter | None = None
         self._path = folder
         self._rows = 0
+        self._row_groups: list[int] = []
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +97,7 @@ class ShardWriter:
             )
         self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._rows += table.num_rows
+        self._row_groups.append(table.num_rows)
         if self._rows >= self.shard_rows:
             self._close()
 
@@ -106,8 +108,10 @@ class ShardWriter:
         with self._path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = self._path.stat().st_size
-        self.shards.append(Shard(path=self._path.name, rows=self._rows, bytes=size, sha256=digest))
+        groups = tuple(self._row_groups)
+        self.shards.append(Shard(path=self._path.name, rows=self._rows, bytes=size, sha256=digest, row_groups=groups))
         self._rows = 0
+        self._row_groups = []
 
 
 def _arrow(values: np.ndarray) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -40,9 +40,12 @@ _PARALLEL_BYTES = 1 << 20
 threads wait for each other more than they work; on a busy machine that made training on iris ten times slower."""
 
 
-def suitable_threads(step_bytes: int) -> int:
-    """Threads for steps that keep so many bytes of activations; the same on the same machine each time."""
-    return usable_cores() if step_bytes >= _PARALLEL_BYTES else 1
+def suitable_threads(step_bytes: int, num_processes: int = 1) -> int:
+    """Threads for steps that keep so many bytes of activations; the same on the same machine each time.
+
+    `num_processes` share the machine.
+    """
+    return max(1, usable_cores() // num_processes) if step_bytes >= _PARALLEL_BYTES else 1
 
 
 def usable_cores() -> int:
@@ -64,3 +67,15 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def random_state(device: torch.device) -> list[torch.Tensor]:
+    """The state of torch's random numbers, of the CPU and of the GPU."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def restore_random_state(state: Sequence[torch.Tensor], device: torch.device) -> None:
+    """Makes random numbers go on from what `random_state` gave."""
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

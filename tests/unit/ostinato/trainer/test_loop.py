@@ -18,7 +18,7 @@ from ostinato.shape import Shape
 from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
 from ostinato.trainer.progress import Quiet
-from ostinato.trainer.rows import Rows
+from ostinato.trainer.rows import RowsInMemory
 from ostinato.trainer.spec import OPTIMIZERS
 
 CPU = torch.device("cpu")
@@ -66,10 +66,9 @@ def make(
         ECD(config, SHAPES),
         config,
         {name: Fitted() for name, _ in outputs},
-        training=Rows(training or columns(200), CPU),
-        validation=Rows(validation or columns(100, seed=1), CPU),
+        training=RowsInMemory.of(training or columns(200)),
+        validation=RowsInMemory.of(validation or columns(100, seed=1)),
         seed=0,
-        device=CPU,
         progress=Quiet(),
     )
 
