@@ -29,6 +29,7 @@ from ostinato import __version__
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, TRAINING_STATISTICS
 from ostinato.errors import ConfigError, DataError, Problem
 from ostinato.load import LoadedConfig, load_config, render
+from ostinato_pipelines.prediction_files import saved, write_predictions
 from ostinato_pipelines.results import (
     EvaluationResults,
     ExperimentResults,
@@ -40,7 +41,6 @@ from ostinato_pipelines.results import (
     as_returned,
     make_run_directory,
     write_json,
-    write_predictions,
 )
 
 if TYPE_CHECKING:
@@ -240,13 +240,15 @@ class Model:
         dataset: Dataset,
         *,
         data_format: str = "auto",
-        batch_size: int = 2048,
+        batch_size: int | None = None,
         skip_save_unprocessed_output: bool = True,
         skip_save_predictions: bool = True,
         output_directory: str = "results",
         return_type: ReturnType = "pandas",
     ) -> PredictionResults:
         """Predictions for raw rows; the columns to predict need not be there.
+
+        At most `batch_size` rows go through the network at once; None leaves it to the network.
 
         Raises:
             DataError: a column of an input feature is missing, or the data can't be read.
@@ -255,11 +257,10 @@ class Model:
 
         predictor = self._trained()
         source = open_source(dataset, data_format)
-        tables = list(predictor.predict_stream(source, batch_size=batch_size))
-        table = pa.concat_tables(tables)
+        tables = predictor.predict_stream(source, batch_size=batch_size)
         if not skip_save_predictions:
-            Path(output_directory).mkdir(parents=True, exist_ok=True)
-            write_predictions(table, Path(output_directory), unprocessed=not skip_save_unprocessed_output)
+            tables = saved(tables, Path(output_directory), unprocessed=not skip_save_unprocessed_output)
+        table = pa.concat_tables(tables)
         return PredictionResults(as_returned(table, return_type), output_directory, tuple(predictor.warnings(source)))
 
     def evaluate(
@@ -268,7 +269,7 @@ class Model:
         *,
         data_format: str = "auto",
         split: EvaluationSplit = "full",
-        batch_size: int = 2048,
+        batch_size: int | None = None,
         skip_save_unprocessed_output: bool = True,
         skip_save_predictions: bool = True,
         skip_save_eval_stats: bool = True,
