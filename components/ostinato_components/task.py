@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +22,22 @@ ERRORS: dict[int, type[OstinatoError]] = {
 
 @contextlib.contextmanager
 def task() -> Iterator[None]:
-    """Plain lines in the log; an error of the user ends the process with its exit code and without a traceback."""
+    """Plain lines in the log; an error of the user ends the process with its exit code and without a traceback.
+
+    SIGTERM, by which a pod is told to end, acts as Ctrl-C does, unless the step has a better answer to both.
+    """
     log_plainly()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except OstinatoError as error:
         report(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        report(Interrupted(Problem("", "stopped from outside", hint="run it again")))
         sys.exit(Interrupted.exit_code)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def log_plainly() -> None:
@@ -49,7 +57,10 @@ def report(error: OstinatoError) -> None:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return
     problems = [[problem.where, problem.message, problem.allowed, problem.hint] for problem in error.problems]
-    Path(path).write_text(json.dumps({"exit_code": error.exit_code, "problems": problems}), encoding="utf-8")
+    # Steps side by side may both fail: what is there is one of the errors, whole.
+    temporary = Path(f"{path}.{os.getpid()}")
+    temporary.write_text(json.dumps({"exit_code": error.exit_code, "problems": problems}), encoding="utf-8")
+    temporary.replace(path)
 
 
 def reported(path: str) -> OstinatoError | None:
