@@ -8,7 +8,8 @@ from ostinato.artifacts import SplitName
 from ostinato.config import Config
 from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Problem
-from ostinato.trainer.batch_size import device_memory, host_memory
+from ostinato.resources import host_memory
+from ostinato.trainer.batch_size import device_memory
 from ostinato.trainer.on_device import RowsToDevice
 from ostinato.trainer.processes import Processes
 from ostinato.trainer.rows import Rows, RowsInMemory

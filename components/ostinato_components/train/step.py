@@ -120,7 +120,6 @@ def run(
     """
     # Here, so that the package can be imported, for compiling a pipeline, without torch.
     from ostinato_components.train.processes import num_processes
-    from ostinato_components.train.training import train
 
     job = Job(
         data_folder=str(data_folder),
@@ -138,4 +137,6 @@ def run(
         from ostinato_components.train.supervisor import supervise
 
         return supervise(job, processes=count, spec=config.backend.trainer)
+    from ostinato_components.train.training import train
+
     return train(job, progress)

@@ -27,6 +27,7 @@ from ostinato.trainer.running import peak_memory_bytes
 from ostinato.trainer.sharing import whole_state
 from ostinato.trainer.trivial import no_better_than_trivial
 from ostinato_components.train.assembly import make_trainer
+from ostinato_components.train.curves import pace
 from ostinato_components.train.folder import ModelFolder
 from ostinato_components.train.heartbeat import with_heartbeat
 from ostinato_components.train.job import Job
@@ -86,6 +87,8 @@ def train(job: Job, progress: Progress | None = None) -> TrainResult:
             folder.write_record(result, trainer)
         if result.stopped == "interrupted":
             raise Interrupted(_interrupted(job, result, checkpoints))
+        if processes.is_first:
+            log.info("trained %d steps: %s", result.steps, pace(result))
         for warning in result.warnings if processes.is_first else ():
             if warning not in trainer.state.warnings:  # those were told when they arose
                 log.warning("%s", warning)

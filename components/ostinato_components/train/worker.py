@@ -22,7 +22,20 @@ def work(job: Job) -> None:
         Path(path).write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 
-if __name__ == "__main__":
+def main(path: str) -> int:
+    """Does the job of a file; the exit code."""
     follow_supervisor()
-    with task():
-        work(Job.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    try:
+        with task():
+            work(Job.model_validate_json(Path(path).read_text(encoding="utf-8")))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is written; Python would spend seconds on taking torch apart, which a pod that is to go does not have.
+    os._exit(code)

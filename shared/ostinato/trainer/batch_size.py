@@ -6,14 +6,13 @@ The same data, config and kind of device give the same answer each time.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ostinato.resources import host_memory
 from ostinato.trainer.processes import Processes
 from ostinato.trainer.spec import TrainerSpec
 
@@ -116,16 +115,3 @@ def device_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return host_memory()
-
-
-def host_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or the limit of its container (cgroup)."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return min(physical, int(text))
-    return physical

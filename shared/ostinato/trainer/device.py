@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
+
+from ostinato.resources import usable_cores
 
 
 def pick_device() -> torch.device:
@@ -45,17 +46,10 @@ def suitable_threads(step_bytes: int, num_processes: int = 1) -> int:
 
     `num_processes` share the machine.
     """
-    return max(1, usable_cores() // num_processes) if step_bytes >= _PARALLEL_BYTES else 1
-
-
-def usable_cores() -> int:
-    """Cores that torch would use, but no more than the container's limit (cgroup), which torch does not see."""
-    cores = torch.get_num_threads()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except OSError:
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+    if step_bytes < _PARALLEL_BYTES:
+        return 1
+    # What torch would use may be fewer, by OMP_NUM_THREADS, or more: it does not see the container's limit.
+    return max(1, min(torch.get_num_threads(), usable_cores()) // num_processes)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ostinato.trainer.batch_size import LARGEST, SMALLEST, activation_bytes, fitting, host_memory, plan_batches, rule
+from ostinato.resources import host_memory
+from ostinato.trainer.batch_size import LARGEST, SMALLEST, activation_bytes, fitting, plan_batches, rule
 from ostinato.trainer.processes import Processes
 from ostinato.trainer.spec import TrainerSpec
 
