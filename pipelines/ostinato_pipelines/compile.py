@@ -69,7 +69,8 @@ def pipeline_text(
     if document is not None:
         config = canonical_json(document)
         check_size(config)
-    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config)
+    shards = shards_of(document) if document is not None else 0
+    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config, shards)
     images = {
         DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
         TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
@@ -77,6 +78,12 @@ def pipeline_text(
     text = component_text(pipeline, images)
     check_package(text)
     return text
+
+
+def shards_of(document: Mapping[str, Any]) -> int:
+    """Tasks that share the preprocessing; 0 where the config asks for none."""
+    shards: int = document.get("backend", {}).get("preprocessing", {}).get("shards", 0)
+    return shards
 
 
 def component_text(component: object, images: Mapping[str, str] | None = None) -> str:

@@ -154,7 +154,7 @@ def execute(
             cache_root=str(store / "cache"),
         )
         pipeline = components.load_component_from_text(text)
-        progress = Progress(sys.stderr, len(pipeline.pipeline_spec.root.dag.tasks))
+        progress = Progress(sys.stderr, count_steps(pipeline.pipeline_spec))
         environment = {
             ERROR_FILE: error_file,
             CHECKPOINTS: str(store / "checkpoints"),
@@ -167,6 +167,16 @@ def execute(
         return progress.steps
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def count_steps(spec: Any) -> int:
+    """Steps of a pipeline; what a loop does many times counts as one."""
+
+    def count(dag: Any) -> int:
+        inner = (spec.components[task.component_ref.name] for task in dag.tasks.values())
+        return sum(count(component.dag) if component.HasField("dag") else 1 for component in inner)
+
+    return count(spec.root.dag)
 
 
 def crash(step: str, return_code: int) -> OstinatoError:
@@ -183,12 +193,14 @@ class Progress(Observer):
     def __init__(self, stream: TextIO, count: int) -> None:
         self.stream = stream
         self.count = count
+        self.numbers: dict[str, int] = {}
         self.steps: list[StepRun] = []
         self.failed: tuple[str, int] | None = None
 
     def started(self, step: str) -> None:
         """The step is next."""
-        self._write(f"[{len(self.steps) + 1}/{self.count}] {step.replace('-', '_')}")
+        number = self.numbers.setdefault(step, len(self.numbers) + 1)
+        self._write(f"[{number}/{self.count}] {step.replace('-', '_')}")
 
     def printed(self, line: str) -> None:
         """The running step wrote a line."""
@@ -198,7 +210,7 @@ class Progress(Observer):
         """The step is done; `return_code` is None where its outputs came from the cache."""
         name = step.replace("-", "_")
         if return_code:
-            self.failed = name, return_code
+            self.failed = self.failed or (name, return_code)
             self._write(f"      failed after {seconds:.1f} s")
             return
         self._write("      cached" if return_code is None else f"      {seconds:.1f} s")

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kfp.local import cache, config, subprocess_task_handler
-from kfp.local.orchestrator import task_executor
+from kfp.local import cache, config, logging_utils, status, subprocess_task_handler
+from kfp.local.orchestrator import task_executor, task_spec_utils
 
 EXECUTOR_MODULE = "kfp.dsl.executor_main"
 PATIENCE_S = 60.0
@@ -48,37 +48,58 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
         observer: hears of each step.
         environment: variables that the steps get besides those of this process.
     """
-    codes: list[int] = []
+    here = threading.local()  # tasks of a loop run in threads
+    running = Running()
 
     def run_local_subprocess(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         # KFP's own tells success from failure only, and prints all that its executor logs.
-        codes.append(run_step(full_command, {**environment, **(env_vars or {})}, observer.printed))
-        return codes[-1]
+        here.code = run_step(full_command, {**environment, **(env_vars or {})}, observer.printed, running)
+        return int(here.code)
 
     execute = task_executor.execute_single_task
 
     def execute_single_task(task_name: str, **arguments: Any) -> Any:
         # KFP's own returns the pipeline's outputs only, and says in its log only what came from the cache.
-        codes.clear()
+        if running.ended.is_set():
+            return {}, status.Status.FAILURE  # KFP's own goes on with a loop of which a task has failed
+        here.code = None
         observer.started(task_name)
         start = time.perf_counter()
-        outputs, status = execute(task_name=task_name, **arguments)
-        observer.ended(task_name, time.perf_counter() - start, outputs, codes[-1] if codes else None)
-        return outputs, status
+        outputs, result = execute(task_name=task_name, **arguments)
+        if result == status.Status.FAILURE:
+            running.ended.set()
+        observer.ended(task_name, time.perf_counter() - start, outputs, here.code)
+        return outputs, result
+
+    create = task_spec_utils.create_parameter_loop_iteration_task_spec
+
+    def create_iteration(original_task_spec: Any, *arguments: Any) -> Any:
+        # KFP's own puts the item also in the place of what other tasks hand to the tasks of the loop.
+        made = create(original_task_spec, *arguments)
+        for name, given in original_task_spec.inputs.parameters.items():
+            if given.HasField("task_output_parameter"):
+                made.inputs.parameters[name].CopyFrom(given)
+        return made
 
     with contextlib.ExitStack() as stack:
         replace: list[tuple[ModuleType, str, Callable[..., Any]]] = [
             (subprocess_task_handler, "run_local_subprocess", run_local_subprocess),
             (subprocess_task_handler, "replace_python_executable", replace_python),
             (task_executor, "execute_single_task", execute_single_task),
+            (task_spec_utils, "create_parameter_loop_iteration_task_spec", create_iteration),
             (cache, "get_local_cache", checked_cache),
+            # Each task would replace the handlers of the logger and the function print, and put back what it found;
+            # tasks side by side would put back each other's.
+            (logging_utils, "local_logger_context", contextlib.nullcontext),
+            (logging_utils, "indented_print", contextlib.nullcontext),
         ]
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(logging_utils.local_logger_context())
         for module, name, function in replace:
             stack.enter_context(replaced(module, name, function))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that resources have no effect here, and that an image is not named python
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(terminated_is_interrupted())
+        stack.enter_context(terminated_is_interrupted(running))
         yield
 
 
@@ -101,7 +122,37 @@ def replace_python(full_command: list[str], executable: str) -> list[str]:
     return [part.replace("python3", executable, 1) if EXECUTOR_MODULE in part else part for part in full_command]
 
 
-def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None]) -> int:
+class Running:
+    """Steps that run in threads besides the main one, where no interruption arrives."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        """No further step shall start: one has failed, or the run was interrupted."""
+        self._processes: set[subprocess.Popen[str]] = set()
+
+    @contextlib.contextmanager
+    def told(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        """A process that is told of an interruption, if it runs in such a thread."""
+        if threading.current_thread() is threading.main_thread():
+            yield
+            return
+        self._processes.add(process)
+        try:
+            yield
+        finally:
+            self._processes.discard(process)
+
+    def interrupt(self) -> None:
+        """Tells all, and gives them time to end well."""
+        self.ended.set()
+        for process in list(self._processes):
+            send(process, signal.SIGINT)
+            timer = threading.Timer(PATIENCE_S, send, (process, signal.SIGKILL))
+            timer.daemon = True
+            timer.start()
+
+
+def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None], running: Running) -> int:
     """Runs a step's process; its exit code. An interruption is handed on to the step, which gets time to end well."""
     with subprocess.Popen(  # noqa: S603 (the command of our own component)
         command,
@@ -116,9 +167,10 @@ def run_step(command: list[str], environment: dict[str, str], printed: Callable[
     ) as process:
         assert process.stdout is not None
         try:
-            for line in without_executor_log(process.stdout):
-                printed(line)
-            return process.wait()
+            with running.told(process):
+                for line in without_executor_log(process.stdout):
+                    printed(line)
+                return process.wait()
         except KeyboardInterrupt:
             send(process, signal.SIGINT)
             try:
@@ -135,30 +187,29 @@ def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM acts as Ctrl-C does: a step is told, and waited for."""
+def terminated_is_interrupted(running: Running) -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C does: the running steps are told, and waited for."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: object) -> None:
+        running.interrupt()
         raise KeyboardInterrupt
 
     def ignore(number: int, frame: object) -> None:
         pass
 
-    before = signal.signal(signal.SIGTERM, interrupt)
     # Jobs in the background of a script ignore Ctrl-C, and a step would inherit that and could not be told. A handler
     # of this process is not inherited.
     ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignores:
-        signal.signal(signal.SIGINT, ignore)
+    handlers = {signal.SIGTERM: interrupt, signal.SIGINT: ignore if ignores else interrupt}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-        if ignores:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def without_executor_log(lines: Iterable[str]) -> Iterator[str]:

@@ -106,6 +106,7 @@ class Model:
             validation_set=validation_set,
             test_set=test_set,
             data_format=data_format,
+            storage=self._loaded.config.backend.storage or "",
         )
         metadata = json.loads((Path(output_directory) / METADATA).read_text(encoding="utf-8"))
         return PreprocessedData(output_directory, manifest, metadata)

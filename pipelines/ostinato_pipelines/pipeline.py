@@ -1,18 +1,34 @@
 """The DAG: resolve -> infer_schema -> preprocess -> train -> evaluate -> export."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
 from ostinato_components.infer_schema.component import infer_schema
-from ostinato_components.preprocess.component import preprocess
+from ostinato_components.preprocess.component import (
+    preprocess,
+    preprocess_analyze,
+    preprocess_collect,
+    preprocess_encode,
+    preprocess_merge,
+    preprocess_plan,
+)
 from ostinato_components.resolve.component import resolve
 from ostinato_components.train.component import train
 
 
-def make_pipeline(name: str, description: str, default_config: str = "") -> BaseComponent:
-    """The pipeline; `default_config` is what the run form shows as the config."""
+def make_pipeline(name: str, description: str, default_config: str = "", shards: int = 0) -> BaseComponent:
+    """The pipeline.
+
+    Args:
+        name: its name.
+        description: what it does.
+        default_config: what the run form shows as the config.
+        shards: tasks that share the preprocessing; 0 for one step that does it all.
+    """
 
     @dsl.pipeline(name=name, description=description)
     def pipeline(
@@ -43,10 +59,18 @@ def make_pipeline(name: str, description: str, default_config: str = "") -> Base
         digest, fingerprint = resolved.outputs["digest"], resolved.outputs["fingerprint"]
 
         inferred = infer_schema(dataset=dataset, config=resolved.outputs["data_config"], digest=digest)
-        preprocessed = preprocess(dataset=dataset, config=resolved.outputs["data_config"], seed=seed, digest=digest)
+        what = {
+            "dataset": dataset,
+            "config": resolved.outputs["data_config"],
+            "storage": resolved.outputs["storage"],
+            "seed": seed,
+            "digest": digest,
+        }
         # The profile is there, and the data were read once without error, before they are encoded.
-        preprocessed.after(inferred)
-        data = preprocessed.outputs["data"]
+        if shards:
+            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(inferred))
+        else:
+            data = preprocess(**what).after(inferred).outputs["data"]
 
         trained = train(data=data, config=resolved.outputs["config"], seed=seed, digest=digest)
         # Inputs of the run form, which enter the cache key of this task only.
@@ -59,3 +83,13 @@ def make_pipeline(name: str, description: str, default_config: str = "") -> Base
         export(model=model, data=data, fingerprint=fingerprint).after(evaluated)
 
     return pipeline
+
+
+def preprocess_by_tasks(planned: Any) -> Any:
+    """The data folder that comes of a plan: analyze each part -> merge -> encode each share -> collect."""
+    with dsl.ParallelFor(planned.output, name="analyze") as part:
+        analyzed = preprocess_analyze(part=part)
+    merged = preprocess_merge(parts=dsl.Collected(analyzed.output))
+    with dsl.ParallelFor(planned.output, name="encode") as part:
+        encoded = preprocess_encode(part=part, merged=merged.output)
+    return preprocess_collect(parts=dsl.Collected(encoded.output)).outputs["data"]

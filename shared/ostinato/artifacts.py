@@ -38,7 +38,7 @@ class Shard(Spec):
     """Size of the file."""
     sha256: str
     """Digest of the file."""
-    row_groups: tuple[int, ...]
+    row_groups: tuple[NonNegativeInt, ...]
     """Rows of each row group, in order."""
 
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 from ostinato.features.spec import FeatureSpec, InputSpec, OutputSpec
 from ostinato.missing import Gaps
 from ostinato.registry import implementation
+from ostinato.sample import RowNumbers
 from ostinato.shape import Shape
 from ostinato.spec import Spec
 
@@ -72,15 +73,23 @@ class Column(ABC, Generic[StatsT, FittedT]):
     stats_type: type[StatsT]
     fitted_type: type[FittedT]
     arrow_type: pa.DataType
-    """Type of the canonical Arrow array that `parse` gives and the CSV reader should aim at."""
+    """Type that a reader of text should aim at."""
+
+    @property
+    def canonical_type(self) -> pa.DataType:
+        """Type of what `parse` gives."""
+        return self.arrow_type
 
     @abstractmethod
     def parse(self, raw: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Unparsable]:
         """[N] of any Arrow type -> [N] canonical; a value that can't be read becomes null and is counted."""
 
     @abstractmethod
-    def analyze(self, column: pa.Array, start: int) -> StatsT:
-        """Statistics of canonical values; `start` is the first row's number in the whole data (for sampling)."""
+    def analyze(self, column: pa.Array, rows: int | RowNumbers) -> StatsT:
+        """Statistics of canonical values.
+
+        `rows` are the numbers of the rows in the whole data (for sampling); an int is the first of consecutive ones.
+        """
 
     @abstractmethod
     def fit(self, stats: StatsT) -> FittedT:

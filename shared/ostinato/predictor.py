@@ -344,7 +344,8 @@ class TorchNetwork:
 
     def side_by_side(self) -> contextlib.AbstractContextManager[None]:
         """Fewer threads for each operation: rows beside each other share the cores better than parts of a row."""
-        from ostinato.trainer.device import threads, usable_cores
+        from ostinato.resources import usable_cores
+        from ostinato.trainer.device import threads
 
         cores = usable_cores()
         return threads(max(1, cores // min(cores, _THREADS)))

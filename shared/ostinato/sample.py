@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -99,16 +99,28 @@ def kth_lowest(chunks: Callable[[], Iterable[np.ndarray]], rank: int) -> int:
     return prefix
 
 
-@lru_cache(maxsize=4)
-def _sample_hashes(start: int, length: int) -> np.ndarray:
-    """Hashes of consecutive rows. Cached: every column of a batch asks for the same."""
-    return row_hashes(0, np.arange(start, start + length))
+class RowNumbers:
+    """Numbers of some rows in the whole data. Hashed once, for every column asks for the same."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self.numbers = numbers
+        """[N] whole numbers, rising."""
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        """[N] uint64."""
+        return row_hashes(0, self.numbers)
+
+    @cached_property
+    def lowest(self) -> np.ndarray:
+        """Places of the SAMPLE_SIZE lowest hashes, rising; there must be more rows than that."""
+        return np.sort(np.argpartition(self.hashes, SAMPLE_SIZE)[:SAMPLE_SIZE])
 
 
 @lru_cache(maxsize=4)
-def _lowest(start: int, length: int, most: int) -> np.ndarray:
-    """Places of the `most` lowest hashes among consecutive rows, rising."""
-    return np.sort(np.argpartition(_sample_hashes(start, length), most)[:most])
+def consecutive(start: int, length: int) -> RowNumbers:
+    """Rows in a row."""
+    return RowNumbers(np.arange(start, start + length))
 
 
 @dataclass(frozen=True)
@@ -124,14 +136,17 @@ class RowSample:
         return cls(np.empty(0, np.uint64), np.empty(0, np.float64))
 
     @classmethod
-    def of(cls, values: np.ndarray, start: int, present: np.ndarray | None = None) -> Self:
-        """Sample of [N] values of consecutive rows; `present` [N] bool leaves rows out, None leaves out none."""
-        hashes = _sample_hashes(start, len(values))
+    def of(cls, values: np.ndarray, rows: int | RowNumbers, present: np.ndarray | None = None) -> Self:
+        """Sample of [N] values; `present` [N] bool leaves rows out, None leaves out none.
+
+        `rows` are the numbers of the rows; an int is the first of consecutive ones.
+        """
+        numbers = rows if isinstance(rows, RowNumbers) else consecutive(rows, len(values))
+        hashes = numbers.hashes
         if present is None:
             if len(values) <= SAMPLE_SIZE:
                 return cls(hashes, values)
-            places = _lowest(start, len(values), SAMPLE_SIZE)
-            return cls(hashes[places], values[places])
+            return cls(hashes[numbers.lowest], values[numbers.lowest])
         return cls(hashes[present], values[present]).cut()
 
     def cut(self) -> Self:

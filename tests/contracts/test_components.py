@@ -21,11 +21,16 @@ IMAGES = {
     "evaluate": TRAIN_IMAGE,
     "export": TRAIN_IMAGE,
 }
-STEPS = list(IMAGES)
+FOLDERS = {
+    **{step: step for step in IMAGES},
+    **{f"preprocess_{task}": "preprocess" for task in ("plan", "analyze", "merge", "encode", "collect")},
+}
+"""Component -> folder of its step."""
+STEPS = list(FOLDERS)
 
 
 def component(step):
-    return getattr(importlib.import_module(f"ostinato_components.{step}.component"), step)
+    return getattr(importlib.import_module(f"ostinato_components.{FOLDERS[step]}.component"), step)
 
 
 def compiled(step):
@@ -34,7 +39,7 @@ def compiled(step):
 
 def test_every_folder_of_a_step_has_a_component():
     folders = {path.parent.name for path in (ROOT / "components/ostinato_components").glob("*/__init__.py")}
-    assert folders == set(STEPS)
+    assert folders == set(FOLDERS.values())
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -54,7 +59,7 @@ def test_every_input_and_output_has_a_description(step):
 @pytest.mark.parametrize("step", STEPS)
 def test_the_image_is_that_of_this_version_and_nothing_is_installed(step):
     container = compiled(step)["deploymentSpec"]["executors"][f"exec-{step.replace('_', '-')}"]["container"]
-    assert container["image"] == IMAGES[step]
+    assert container["image"] == IMAGES[FOLDERS[step]]
     assert "pip" not in " ".join(container["command"])
 
 
@@ -71,10 +76,12 @@ def test_a_body_imports_nothing_but_ours_and_has_no_logic(step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_parameters_are_scalars_with_names_that_yaml_leaves_alone(step):
+def test_parameters_are_scalars_or_lists_of_names_with_names_that_yaml_leaves_alone(step):
     interface = compiled(step)["components"][f"comp-{step.replace('_', '-')}"]
     parameters = interface["inputDefinitions"].get("parameters", {})
-    assert all(entry["parameterType"] in {"STRING", "NUMBER_INTEGER", "BOOLEAN"} for entry in parameters.values())
+    assert all(
+        entry["parameterType"] in {"STRING", "NUMBER_INTEGER", "BOOLEAN", "LIST"} for entry in parameters.values()
+    )
     assert not {"y", "n", "yes", "no", "on", "off", "true", "false", "null"} & set(parameters)
 
 

@@ -21,9 +21,19 @@ DOCUMENT = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text())
 PACKAGES = {"penguins": DOCUMENT, "universal": None}
 
 
+@pytest.fixture(scope="module", params=[*PACKAGES, "fan_out"])
+def any_package(request):
+    return (GOLDEN / f"pipelines/{request.param}.yaml").read_text()
+
+
 @pytest.fixture(scope="module", params=PACKAGES)
 def package(request):
     return (GOLDEN / f"pipelines/{request.param}.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def fan_out():
+    return yaml.safe_load((GOLDEN / "pipelines/fan_out.yaml").read_text())
 
 
 def test_golden_files_are_up_to_date():
@@ -33,16 +43,16 @@ def test_golden_files_are_up_to_date():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_reader_of_yaml_1_2_sees_the_same_as_a_reader_of_yaml_1_1(package):
-    (document,) = yaml.load_all(package, Loader=Yaml12Loader)
-    assert document == yaml.safe_load(package)
+def test_a_reader_of_yaml_1_2_sees_the_same_as_a_reader_of_yaml_1_1(any_package):
+    (document,) = yaml.load_all(any_package, Loader=Yaml12Loader)
+    assert document == yaml.safe_load(any_package)
     json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
 
 
-def test_every_string_is_quoted(package):
+def test_every_string_is_quoted(any_package):
     bare = [
         token.value
-        for token in yaml.scan(package)
+        for token in yaml.scan(any_package)
         if isinstance(token, yaml.ScalarToken)
         and token.plain
         and not re.fullmatch(r"true|false|null|-?[0-9.]+", token.value)
@@ -50,12 +60,12 @@ def test_every_string_is_quoted(package):
     assert bare == []
 
 
-def test_there_are_no_anchors(package):
-    assert not [t for t in yaml.scan(package) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)]
+def test_there_are_no_anchors(any_package):
+    assert not [t for t in yaml.scan(any_package) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)]
 
 
-def test_every_input_of_the_run_form_has_a_description_and_a_default(package):
-    inputs = yaml.safe_load(package)["root"]["inputDefinitions"]["parameters"]
+def test_every_input_of_the_run_form_has_a_description_and_a_default(any_package):
+    inputs = yaml.safe_load(any_package)["root"]["inputDefinitions"]["parameters"]
     assert set(inputs) == {
         "dataset",
         "config",
@@ -99,8 +109,8 @@ def test_a_seed_is_a_part_of_the_key_of_what_depends_on_it(package):
     assert "seed" not in tasks["infer-schema"]["inputs"]["parameters"]
 
 
-def test_resources_are_inputs_of_training_only(package):
-    executors = yaml.safe_load(package)["deploymentSpec"]["executors"]
+def test_resources_are_inputs_of_training_only(any_package):
+    executors = yaml.safe_load(any_package)["deploymentSpec"]["executors"]
     assert [name for name, executor in executors.items() if "resources" in executor["container"]] == ["exec-train"]
 
 
@@ -109,6 +119,33 @@ def test_steps_come_one_after_another(package):
     order = ["resolve", "infer-schema", "preprocess", "train", "evaluate", "export"]
     for before, after in pairwise(order):
         assert before in tasks[after]["dependentTasks"]
+
+
+def test_preprocessing_by_tasks_is_plan_analyze_merge_encode_collect(fan_out):
+    tasks = fan_out["root"]["dag"]["tasks"]
+    loops = {task["taskInfo"]["name"]: name for name, task in tasks.items() if "parameterIterator" in task}
+    assert set(loops) == {"analyze", "encode"}
+    order = ["infer-schema", "preprocess-plan", loops["analyze"], "preprocess-merge", loops["encode"]]
+    order += ["preprocess-collect", "train"]
+    for before, after in pairwise(order):
+        assert before in tasks[after]["dependentTasks"], (before, after)
+    for loop in loops.values():
+        items = tasks[loop]["inputs"]["parameters"]["pipelinechannel--preprocess-plan-Output"]
+        assert items["taskOutputParameter"]["producerTask"] == "preprocess-plan"
+
+
+def test_tasks_that_share_the_preprocessing_hand_each_other_parameters_only(fan_out):
+    """Nothing that grows with the data goes through the pipeline."""
+    for name in ("plan", "analyze", "merge", "encode"):
+        component = fan_out["components"][f"comp-preprocess-{name}"]
+        assert "artifacts" not in component["inputDefinitions"]
+        assert "artifacts" not in component["outputDefinitions"]
+
+
+def test_the_number_of_tasks_is_that_of_the_config(fan_out):
+    inputs = fan_out["root"]["dag"]["tasks"]["preprocess-plan"]["inputs"]["parameters"]
+    assert inputs["shards"] == {"runtimeValue": {"constant": 4}}
+    assert inputs["storage"]["taskOutputParameter"]["outputParameterKey"] == "storage"
 
 
 def test_a_package_is_small(package):

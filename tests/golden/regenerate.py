@@ -13,7 +13,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
-STEPS = ("resolve", "infer_schema", "preprocess", "train", "evaluate", "export")
+STEPS = {
+    **{step: step for step in ("resolve", "infer_schema", "preprocess", "train", "evaluate", "export")},
+    **{f"preprocess_{task}": "preprocess" for task in ("plan", "analyze", "merge", "encode", "collect")},
+}
+"""Component -> folder of its step."""
 
 
 def component(step: str) -> str:
@@ -23,7 +27,7 @@ def component(step: str) -> str:
     from ostinato_pipelines.compile import component_text
 
     return of_any_release(
-        component_text(getattr(importlib.import_module(f"ostinato_components.{step}.component"), step))
+        component_text(getattr(importlib.import_module(f"ostinato_components.{STEPS[step]}.component"), step))
     )
 
 
@@ -38,6 +42,15 @@ def specialized() -> str:
 
     text = (ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8")
     return of_any_release(pipeline_text(yaml.safe_load(text), name="penguins"))
+
+
+def fan_out() -> str:
+    """The same with four tasks that share the preprocessing."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    document = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8"))
+    backend = {"storage": "s3://warehouse/ostinato", "preprocessing": {"shards": 4}}
+    return of_any_release(pipeline_text({**document, "backend": backend}, name="penguins-fan-out"))
 
 
 def universal() -> str:
@@ -65,6 +78,7 @@ def golden_files() -> dict[Path, Callable[[], str]]:
     """Path -> what makes its text."""
     files: dict[Path, Callable[[], str]] = {
         GOLDEN / "pipelines/penguins.yaml": specialized,
+        GOLDEN / "pipelines/fan_out.yaml": fan_out,
         GOLDEN / "pipelines/universal.yaml": universal,
         GOLDEN / "config.schema.json": json_schema,
         ROOT / "docs/config.md": config_reference,

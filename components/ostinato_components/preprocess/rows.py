@@ -1,11 +1,12 @@
-"""The source's rows as canonical columns: read in batches, sampled, parsed, unusable rows left out. N rows."""
+"""The rows of a source as canonical columns: read in batches, sampled, split, parsed, the useless left out. N rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,8 +19,8 @@ from ostinato.config import Config
 from ostinato.errors import DataError, Problem, listing
 from ostinato.features.number.spec import NumberInputSpec, NumberOutputSpec
 from ostinato.features.spec import FeatureSpec, InputSpec
-from ostinato.split.data import DatetimeSplit, Split
-from ostinato_components.preprocess.sampling import Sampling
+from ostinato.split.data import NOWHERE, DatetimeSplit, Split
+from ostinato_components.preprocess.plan import Part, Plan
 
 Result = TypeVar("Result")
 
@@ -64,23 +65,38 @@ class Findings:
     present: Counter[str] = field(default_factory=Counter)
     """By feature, values that are not missing, the unparsable ones included."""
 
+    def __add__(self, other: Findings) -> Findings:
+        """Those of rows, and of rows behind them."""
+        unparsable = dict(self.unparsable)
+        for name, found in other.unparsable.items():
+            unparsable[name] = unparsable.get(name, Unparsable()) + found
+        return Findings(self.read + other.read, self.dropped + other.dropped, unparsable, self.present + other.present)
+
+    def to_json(self) -> dict[str, Any]:
+        """A value that `json` can write and `from_json` reads back."""
+        unparsable = {name: asdict(found) for name, found in self.unparsable.items()}
+        return {"read": self.read, "dropped": self.dropped, "unparsable": unparsable, "present": self.present}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Findings:
+        """The inverse of `to_json`."""
+        unparsable = {
+            name: Unparsable(found["count"], tuple(found["samples"]), found["infinite"])
+            for name, found in value["unparsable"].items()
+        }
+        return cls(value["read"], Counter(value["dropped"]), unparsable, Counter(value["present"]))
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows: [N] canonical by feature, and [N] what the split reads."""
+    """Some rows."""
 
     columns: tuple[pa.Array, ...]
-    by: pa.Array | None
-    length: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """A source of rows and how they are split."""
-
-    source: Source
-    split: Split
-    sampled: Sampling | None
+    """[N] canonical, by feature."""
+    parts: np.ndarray
+    """[N] which part of the split each belongs to."""
+    numbers: np.ndarray
+    """[N] numbers among the sampled rows."""
 
 
 def each_column(pool: Executor, rows: int, work: Callable[..., Result], *columns: Iterable[Any]) -> list[Result]:
@@ -89,30 +105,46 @@ def each_column(pool: Executor, rows: int, work: Callable[..., Result], *columns
     return list(pool.map(work, *columns) if rows >= _SLOW_ROWS else map(work, *columns))
 
 
-def read_rows(part: Part, features: Sequence[Feature], findings: Findings, pool: Executor) -> Iterator[Rows]:
+@dataclass(frozen=True)
+class Work:
+    """What both passes work with."""
+
+    plan: Plan
+    config: Config
+    pool: Executor
+    """Does the work on columns side by side."""
+    folder: Path
+    """Where the results are written."""
+
+
+def read_rows(work: Work, part: Part, source: Source, findings: Findings) -> Iterator[Rows]:
     """Batches of at most 65,536 rows, in the order of the source; fills `findings` as it goes."""
-    names, types = _columns(features, part.split)
-    start = 0
-    for raw in _coalesced(part.source.batches(names, types)):
+    features, split, sampled = features_of(work.config), work.plan.split_of(part), work.plan.sample_of(part)
+    names, types = _columns(features, split)
+    row, number = part.first_row, part.first_number
+    for raw in _coalesced(source.batches(names, types)):
         table = raw
-        if part.sampled is not None:
-            kept = part.sampled.keep(start, raw.num_rows)
+        if sampled is not None:
+            kept = sampled.keep(row, raw.num_rows)
             findings.dropped["not in the sample"] += int((~kept).sum())
             table = raw.filter(pa.array(kept))
-        start += raw.num_rows
         findings.read += raw.num_rows
+        by = table.column(split.column) if split.column else None
+        if isinstance(split, DatetimeSplit):
+            by = split.times(by)
+        parts = split.assign(by, number, table.num_rows)
+        numbers = np.arange(number, number + table.num_rows)
+        row, number = row + raw.num_rows, number + table.num_rows
         raw_columns = [table.column(feature.source) for feature in features]
-        parsed = each_column(pool, table.num_rows, _parse, features, raw_columns)
+        parsed = each_column(work.pool, table.num_rows, _parse, features, raw_columns)
         arrays = []
         for feature, (array, unparsable) in zip(features, parsed, strict=True):
             findings.present[feature.name] += len(array) - array.null_count + unparsable.count
             findings.unparsable[feature.name] = findings.unparsable.get(feature.name, Unparsable()) + unparsable
             arrays.append(array)
-        by = table.column(part.split.column) if part.split.column else None
-        if isinstance(part.split, DatetimeSplit):
-            assert by is not None, "datetime reads a column"
-            by = part.split.times(by)
-        yield from _usable(Rows(tuple(arrays), by, table.num_rows), features, part.split, findings)
+        usable = _usable(Rows(tuple(arrays), parts, numbers), features, split, findings)
+        if len(usable.parts):
+            yield usable
 
 
 def _parse(feature: Feature, raw: pa.ChunkedArray) -> tuple[pa.Array, Unparsable]:
@@ -169,26 +201,23 @@ def _one_chunk(batches: list[pa.RecordBatch]) -> pa.Table:
     return table.combine_chunks()
 
 
-def _usable(rows: Rows, features: Sequence[Feature], split: Split, findings: Findings) -> Iterator[Rows]:
+def _usable(rows: Rows, features: Sequence[Feature], split: Split, findings: Findings) -> Rows:
     """The rows that no feature's strategy leaves out; each row left out is counted once."""
-    keep = np.ones(rows.length, bool)
+    keep = np.ones(len(rows.parts), bool)
     for feature, column in zip(features, rows.columns, strict=True):
         drop = feature.column.drops(column, None)
         if drop is not None:
             kind = "target" if feature.is_output else "value"
             findings.dropped[f"missing {kind} in {feature.name}"] += int((drop & keep).sum())
             keep &= ~drop
-    if isinstance(split, DatetimeSplit) and rows.by is not None and rows.by.null_count:
-        timeless = rows.by.is_null().to_numpy(zero_copy_only=False)
+    timeless = rows.parts == NOWHERE
+    if timeless.any():
         findings.dropped[f"missing time in {split.column}"] += int((timeless & keep).sum())
         keep &= ~timeless
     if keep.all():
-        if rows.length:
-            yield rows
-    elif keep.any():
-        mask = pa.array(keep)
-        by = rows.by.filter(mask) if rows.by is not None else None
-        yield Rows(tuple(column.filter(mask) for column in rows.columns), by, int(keep.sum()))
+        return rows
+    mask = pa.array(keep)
+    return Rows(tuple(column.filter(mask) for column in rows.columns), rows.parts[keep], rows.numbers[keep])
 
 
 def check_unparsable(features: Sequence[Feature], config: Config, findings: Findings) -> list[str]:

@@ -1,42 +1,115 @@
-"""Canonical rows on disk between the two passes, one file a part, so that memory does not grow with the rows."""
+"""Canonical rows on disk between the two passes, so that memory does not grow with the rows.
+
+A spill is a file of frames. A frame is an Arrow stream of its own, with dictionaries of its own, so that any frame can
+be read without the others, also from a bucket.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 
+from ostinato import storage
+from ostinato.errors import DataError, Problem
+from ostinato.spec import NonNegativeInt, Spec
 
-class Spill:
-    """Rows in the order they were written; written first, then read as often as one likes."""
+_KEPT_FRAMES = 3
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path = path
-        self.schema = schema
-        self.rows = 0
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
 
-    def write(self, columns: list[pa.Array]) -> None:
-        """Appends rows."""
-        if self._writer is None:
-            # The stream format lets every batch have its own dictionaries.
-            self._writer = pa.ipc.new_stream(str(self.path), self.schema)
-        batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        self._writer.write_batch(batch)
-        self.rows += batch.num_rows
+class Frame(Spec):
+    """Some rows of a spill."""
 
-    def close(self) -> None:
+    offset: NonNegativeInt
+    """Where it begins in the file."""
+    bytes: NonNegativeInt
+    """Its size."""
+    rows: NonNegativeInt
+    """Its rows."""
+    empty: tuple[int, ...] = ()
+    """Columns without any value."""
+    classes: dict[str, int] = {}
+    """How often each class of the target occurs, where training rows are balanced."""
+
+
+class Spill(Spec):
+    """A file of rows."""
+
+    file: str
+    """Its name."""
+    part: NonNegativeInt
+    """Number of the part whose rows they are."""
+    frames: tuple[Frame, ...] = ()
+    """In the order of their rows."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(frame.rows for frame in self.frames)
+
+
+class SpillWriter:
+    """Writes a spill; a file comes to be with the first rows."""
+
+    def __init__(self, path: Path, part: int) -> None:
+        self.path, self.part = path, part
+        self.frames: list[Frame] = []
+        self._file: pa.NativeFile | None = None
+
+    def write(self, columns: Sequence[pa.Array], classes: dict[str, int]) -> None:
+        """Appends rows as a frame."""
+        if self._file is None:
+            self._file = pa.OSFile(str(self.path), "wb")
+        batch = pa.RecordBatch.from_arrays(list(columns), names=[f"f{place}" for place in range(len(columns))])
+        offset = self._file.tell()
+        with pa.ipc.new_stream(self._file, batch.schema) as stream:
+            stream.write_batch(batch)
+        empty = tuple(place for place, column in enumerate(columns) if column.null_count == len(column))
+        size = self._file.tell() - offset
+        self.frames.append(Frame(offset=offset, bytes=size, rows=batch.num_rows, empty=empty, classes=classes))
+
+    def close(self) -> Spill:
         """Ends writing."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        return Spill(file=self.path.name, part=self.part, frames=tuple(self.frames))
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in the batches they were written in."""
-        self.close()
-        if not self.rows:
-            return
-        # Not memory-mapped: mapped pages would count as memory of this process.
-        with pa.OSFile(str(self.path), "rb") as file, pa.ipc.open_stream(file) as reader:
-            yield from reader
+
+class SpilledRows:
+    """The rows of several spills, one after another, from any row on. Not for several threads."""
+
+    def __init__(self, folder: str, spills: Sequence[Spill]) -> None:
+        """`folder` is where the spills are, a path or URI."""
+        self.folder = folder
+        self.frames = [(spill.file, frame) for spill in spills for frame in spill.frames]
+        self.starts = [0, *accumulate(frame.rows for _, frame in self.frames)]
+        """Number of the first row of each frame, and of all rows."""
+        self.frame = lru_cache(_KEPT_FRAMES)(self._frame)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.starts[-1]
+
+    def between(self, first: int, stop: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Rows in pieces, with the number of the first of each."""
+        for place, start in enumerate(self.starts[:-1]):
+            low, high = max(first, start), min(stop, self.starts[place + 1])
+            if low < high:
+                yield low, self.frame(place).slice(low - start, high - low)
+
+    def _frame(self, place: int) -> pa.RecordBatch:
+        file, frame = self.frames[place]
+        with pa.ipc.open_stream(pa.py_buffer(self._bytes(file, frame))) as stream:
+            return stream.read_next_batch()
+
+    def _bytes(self, file: str, frame: Frame) -> bytes:
+        uri = f"{self.folder}/{file}"
+        content = storage.read_range(uri, frame.offset, frame.offset + frame.bytes)
+        if len(content) < frame.bytes:
+            raise DataError(Problem(uri, f"ends before byte {frame.offset + frame.bytes:,}: it is not whole"))
+        return content

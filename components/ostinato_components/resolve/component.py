@@ -9,7 +9,7 @@ from ostinato_components.images import DATA_IMAGE
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
 def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) -> NamedTuple(  # type: ignore[valid-type]
-    "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str)]
+    "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str), ("storage", str)]
 ):
     """Merges and validates the config and takes the digest of the data. Cheap, and never cached.
 
@@ -24,10 +24,11 @@ def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) ->
         data_config: The part of the config that preprocessing reads.
         digest: Digest of the data's content, with the library's version.
         fingerprint: Digest of config, data, seed and library together.
+        storage: URI of the folder for what must outlive a pod; empty where the config names none.
     """
     from ostinato_components.resolve import run
     from ostinato_components.task import task
 
     with task():
         resolved = run(config, overrides, dataset, seed)
-        return (resolved.config, resolved.data_config, resolved.digest, resolved.fingerprint)
+        return (resolved.config, resolved.data_config, resolved.digest, resolved.fingerprint, resolved.storage)

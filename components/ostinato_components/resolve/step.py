@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ostinato import __version__
 from ostinato.errors import ConfigError, OstinatoError, Problem
-from ostinato.load import canonical_json, data_slice, load_config
+from ostinato.load import LoadedConfig, canonical_json, data_slice, load_config
 
 MOST_CONFIG_BYTES = 100_000
 """The config is one element of a step's argument list, and Linux allows 128 KiB for that, quotes and all."""
@@ -30,6 +30,8 @@ class Resolved:
     """Digest of the data's content, with the library's version."""
     fingerprint: str
     """Digest of everything: config, data, seed, library."""
+    storage: str
+    """URI of the folder for what must outlive a pod; empty where the config names none."""
 
 
 def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
@@ -45,18 +47,20 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    document = resolve_config(config, overrides, dataset)
+    loaded = resolve_config(config, overrides, dataset)
+    document = loaded.document
     text = canonical_json(document)
     check_size(text)
     from ostinato.batches import open_source  # Arrow: only when the config is good
 
     digest = f"{__version__}-{open_source(dataset).digest()}"
     fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
-    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint)
+    storage = loaded.config.backend.storage or ""
+    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage)
 
 
-def resolve_config(config: str, overrides: str, dataset: str) -> dict[str, object]:
-    """The document of the config, overrides merged."""
+def resolve_config(config: str, overrides: str, dataset: str) -> LoadedConfig:
+    """The config, overrides merged."""
     problems: list[Problem] = []
     if not dataset.strip():
         allowed = "a file, folder or pattern; local, s3://, gs://, http(s)://"
@@ -77,7 +81,7 @@ def resolve_config(config: str, overrides: str, dataset: str) -> dict[str, objec
         raise ConfigError(problems)
     for warning in loaded.warnings:
         print(f"warning: {warning}")
-    return loaded.document
+    return loaded
 
 
 def parse_overrides(overrides: str) -> dict[str, object]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
+from pydantic import model_validator
 
-from ostinato.spec import Later, NonNegativeInt, Positive, PositiveInt, Spec
+from ostinato.spec import Later, NonNegativeInt, Positive, PositiveInt, Spec, clash
 
 
 class PreprocessingBackendSpec(Spec):
@@ -58,3 +59,10 @@ class BackendSpec(Spec):
     """How preprocessing is spread over a cluster."""
     trainer: TrainerBackendSpec = TrainerBackendSpec()
     """How training is spread over processes and machines."""
+
+    @model_validator(mode="after")
+    def _tasks_meet_in_the_storage(self) -> BackendSpec:
+        if self.preprocessing.shards and not self.storage:
+            message = f"is empty, and the {self.preprocessing.shards} tasks of 'preprocessing.shards' meet there"
+            raise clash("storage", message, "URI of a folder that all of them can write, e.g. s3://bucket/ostinato")
+        return self

@@ -27,7 +27,7 @@ _PIECE_BYTES = 4 << 20
 
 
 @contextlib.contextmanager
-def _opened(file: StoredFile, kind: str) -> Iterator[tuple[Any, RemoteFile | None]]:
+def opened_arrow(file: StoredFile, kind: str) -> Iterator[tuple[Any, RemoteFile | None]]:
     """An Arrow file that can be read in any order, and the remote file below it, if that is where it is.
 
     Raises:
@@ -83,17 +83,24 @@ class Parquet(Format):
         """The names of the columns."""
         import pyarrow.parquet as pq
 
-        with _opened(file, "Parquet") as (native, _):
+        with opened_arrow(file, "Parquet") as (native, _):
             names: list[str] = pq.read_schema(native).names
             return names
 
-    def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
-        """The rows in their own types; text whose wished type is a dictionary comes as one."""
+    def read(
+        self,
+        file: StoredFile,
+        columns: Sequence[str],
+        types: Types,
+        check: Check,
+        numbers: Sequence[int] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows in their own types, of some row groups or of all; text whose wished type is a dictionary is one."""
         import pyarrow.parquet as pq
 
         as_dictionary = [name for name in columns if name in types and pa.types.is_dictionary(types[name])]
-        with _opened(file, "Parquet") as (native, remote):
-            groups = RowGroups(file.uri, pq.read_metadata(native), columns)
+        with opened_arrow(file, "Parquet") as (native, remote):
+            groups = RowGroups(file.uri, pq.read_metadata(native), columns, numbers)
             options = {"read_dictionary": as_dictionary, "metadata": groups.metadata}
             # Without pre_buffer: it would keep all that was read until the end.
             with pq.ParquetFile(native, pre_buffer=False, buffer_size=groups.buffer_bytes, **options) as opened:
@@ -108,7 +115,7 @@ class Parquet(Format):
 class RowGroups:
     """How the row groups of a Parquet file are read."""
 
-    def __init__(self, uri: str, metadata: Any, columns: Sequence[str]) -> None:
+    def __init__(self, uri: str, metadata: Any, columns: Sequence[str], numbers: Sequence[int] | None = None) -> None:
         """Refuses row groups that are too large to be read.
 
         Raises:
@@ -118,14 +125,15 @@ class RowGroups:
         paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
         starts = tuple(f"{name}." for name in columns)
         self._wanted = [n for n, path in enumerate(paths) if path in columns or path.startswith(starts)]
-        sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
-        for number, size in enumerate(sizes):
+        numbers = range(metadata.num_row_groups) if numbers is None else numbers
+        sizes = {number: metadata.row_group(number).total_byte_size for number in numbers}
+        for number, size in sizes.items():
             if size > _MOST_GROUP_BYTES:
                 self._refuse(uri, number)
-        self.buffer_bytes = _PIECE_BYTES if max(sizes, default=0) > _LARGE_BYTES else 0
+        self.buffer_bytes = _PIECE_BYTES if max(sizes.values(), default=0) > _LARGE_BYTES else 0
         self._runs: list[list[int]] = []
         held = 0
-        for number, size in enumerate(sizes):
+        for number, size in sizes.items():
             held = held + size if self._runs and held + size <= _RUN_BYTES else size
             if held == size or not self._runs:
                 self._runs.append([])
@@ -168,13 +176,13 @@ class ArrowIPC(Format):
 
     def names(self, file: StoredFile) -> list[str]:
         """The names of the columns."""
-        with _opened(file, "Arrow") as (native, _), _reader(native) as (schema, _):
+        with opened_arrow(file, "Arrow") as (native, _), _reader(native) as (schema, _):
             names: list[str] = schema.names
             return names
 
     def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
         """The rows in their own types."""
-        with _opened(file, "Arrow") as (native, _), _reader(native) as (schema, batches):
+        with opened_arrow(file, "Arrow") as (native, _), _reader(native) as (schema, batches):
             check(schema.names)
             for batch in batches:
                 if batch.num_rows:
@@ -201,13 +209,13 @@ class ORC(Format):
 
     def names(self, file: StoredFile) -> list[str]:
         """The names of the columns."""
-        with _opened(file, "ORC") as (native, _):
+        with opened_arrow(file, "ORC") as (native, _):
             names: list[str] = _orc(native).schema.names
             return names
 
     def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
         """The rows in their own types."""
-        with _opened(file, "ORC") as (native, _):
+        with opened_arrow(file, "ORC") as (native, _):
             opened = _orc(native)
             check(opened.schema.names)
             for number in range(opened.nstripes):

@@ -67,7 +67,7 @@ class FileSource(Source):
     def column_names(self) -> list[str]:
         """The names of the first file's columns; `read` finds out whether the others have the same."""
         if self._names is None:
-            with _unchanged(self.stored[0]):
+            with unchanged(self.stored[0]):
                 names = self.format.names(self.stored[0])
             refuse_duplicates(self.stored[0].uri, names)
             self._names = names
@@ -86,7 +86,7 @@ class FileSource(Source):
         """
         if len(self.stored) == 1:
             return self._read(self.stored[0], columns, types)
-        return _gathered(self._read_all(columns, types))
+        return gathered(self._read_all(columns, types))
 
     def _read_all(self, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
         def ahead(file: StoredFile) -> list[pa.RecordBatch] | None:
@@ -100,10 +100,11 @@ class FileSource(Source):
 
     def _read(self, file: StoredFile, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
         """The rows of one file, which is the same at the end as when it was listed."""
-        with _unchanged(file):
-            yield from self.format.read(file, columns, types, lambda names: self._check_same(file, names))
+        with unchanged(file):
+            yield from self.format.read(file, columns, types, lambda names: self.check_same(file, names))
 
-    def _check_same(self, file: StoredFile, names: list[str]) -> None:
+    def check_same(self, file: StoredFile, names: list[str]) -> None:
+        """Raises DataError where the names of a file's columns are not those of the first."""
         first = self.column_names()
         if names == first:
             return
@@ -116,7 +117,7 @@ class FileSource(Source):
 
 
 @contextlib.contextmanager
-def _unchanged(file: StoredFile) -> Iterator[None]:
+def unchanged(file: StoredFile) -> Iterator[None]:
     """Raises DataError where the file is not the one that was listed; if that made reading fail, it is what is told."""
     try:
         yield
@@ -131,7 +132,7 @@ def _is_small_and_remote(file: StoredFile) -> bool:
     return not storage.is_local(file.uri) and file.size is not None and file.size <= _SMALL_BYTES
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows, small batches of one schema together: many small files shall not be many small batches."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0

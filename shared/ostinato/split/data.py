@@ -1,6 +1,7 @@
 """Which part each row belongs to, batch after batch in the order of the file. N rows.
 
-No assignment depends on the size of the batches. Memory: none a row; `stratify` keeps a count for each value.
+A row's number is that among the sampled rows, before any is left out. No assignment depends on the size of the
+batches. Memory: none a row; `stratify` keeps a count for each value.
 """
 
 from __future__ import annotations
@@ -47,10 +48,16 @@ class Split(ABC):
     """Column of the data that `assign` reads."""
     column_type: ClassVar[pa.DataType | None] = None
     """Type that a reader of text should aim at; None for whatever it finds."""
+    remembers: ClassVar[bool] = False
+    """Whether a row's part depends on the values of the rows before it."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, int] = {}
+        """What it knows of other rows than the next ones; whoever begins in the middle of the data sets it."""
 
     @abstractmethod
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
-        """Values of `column` of the next rows, [N] of any type, and N -> [N] int8 of parts.
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
+        """Values of `column` of the next rows, [N] of any type, number of the first, and N -> [N] int8 of parts.
 
         Raises:
             DataError: the values can't tell the part.
@@ -75,15 +82,13 @@ class RandomSplit(Split):
     """Shuffles each ten rows, so that the parts are as large as asked for, to a row or two."""
 
     def __init__(self, spec: RandomSplitSpec, seed: int) -> None:
+        super().__init__()
         self.spec = spec
         self.key = stream_key(seed, "split")
-        self.rows = 0
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> parts, by seed and row number."""
-        fractions = even_fractions(self.key, self.rows, length)
-        self.rows += length
-        return _parts(fractions, self.spec)
+        return _parts(even_fractions(self.key, start, length), self.spec)
 
 
 @implements(StratifySplitSpec, "data")
@@ -91,27 +96,29 @@ class StratifySplit(Split):
     """As `RandomSplit`, among the rows of each value on their own; the first row of each value trains."""
 
     column_type: ClassVar[pa.DataType | None] = DICTIONARY
+    remembers: ClassVar[bool] = True
 
     def __init__(self, spec: StratifySplitSpec, seed: int) -> None:
+        super().__init__()
         self.spec, self.seed, self.column = spec, seed, spec.column
-        self.rows: dict[str | None, int] = {}
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> parts, by seed, value and number among the rows of that value."""
         assert values is not None, "stratify reads a column"
         texts = labels(values, self.spec.column)
-        names = [*texts.dictionary.to_pylist(), None]  # missing values are a value of their own
+        # Missing values are a value of their own, whose name no text has.
+        names = [*(f":{text}" for text in texts.dictionary.to_pylist()), ""]
         codes = texts.indices.fill_null(len(names) - 1).to_numpy()
         order = np.argsort(codes, kind="stable")
         present, starts = np.unique(codes[order], return_index=True)
         parts = np.empty(length, np.int8)
         for code, rows in zip(present, np.split(order, starts[1:]), strict=True):
             name = names[code]
-            done = self.rows.get(name, 0)
-            key = stream_key(self.seed, f"stratify:{name}" if name is not None else "stratify")
+            done = self.state.get(name, 0)
+            key = stream_key(self.seed, f"stratify{name}")
             parts[rows] = _parts(even_fractions(key, done, len(rows)), self.spec)
-            self.rows[name] = done + len(rows)
-        if len(self.rows) > MAX_STRATA:
+            self.state[name] = done + len(rows)
+        if len(self.state) > MAX_STRATA:
             message = f"has more than {MAX_STRATA:,} values: too many to stratify"
             raise DataError(Problem(self.spec.column, message, hint="use the split 'hash' or 'random'"))
         return parts
@@ -124,9 +131,10 @@ class HashSplit(Split):
     column_type: ClassVar[pa.DataType | None] = DICTIONARY
 
     def __init__(self, spec: HashSplitSpec, seed: int) -> None:
+        super().__init__()
         self.spec, self.column = spec, spec.column
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> parts; missing values belong together."""
         assert values is not None, "hash reads a column"
         texts = labels(values, self.spec.column)
@@ -142,12 +150,14 @@ class FixedSplit(Split):
     """As the column says."""
 
     column_type: ClassVar[pa.DataType | None] = DICTIONARY
+    remembers: ClassVar[bool] = True
 
     def __init__(self, spec: FixedSplitSpec, seed: int) -> None:
+        super().__init__()
         self.spec, self.column = spec, spec.column
         self.training = TrainingOnly(seed)
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> parts; 15 % of the training rows are in reserve, in case no row is for validation."""
         assert values is not None, "fixed reads a column"
         texts = labels(values, self.spec.column, lowercase=True)
@@ -166,7 +176,9 @@ class FixedSplit(Split):
         codes = np.array([_WORDS.get(value or "", NOWHERE) for value in texts.dictionary.to_pylist()], np.int8)
         parts: np.ndarray = codes[texts.indices.to_numpy()]
         training = parts == TRAINING
-        parts[training] = self.training.assign(None, int(training.sum()))
+        done, rows = self.state.get("training", 0), int(training.sum())
+        parts[training] = self.training.assign(None, done, rows)
+        self.state["training"] = done + rows
         return parts
 
 
@@ -174,13 +186,12 @@ class TrainingOnly(Split):
     """All rows train, but for 15 % in reserve."""
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self.key = stream_key(seed, "reserve")
-        self.rows = 0
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> TRAINING or RESERVE, by seed and row number."""
-        fractions = even_fractions(self.key, self.rows, length)
-        self.rows += length
+        fractions = even_fractions(self.key, start, length)
         return np.where(fractions < 1 - RESERVE_SHARE, TRAINING, RESERVE).astype(np.int8)
 
 
@@ -188,9 +199,10 @@ class Always(Split):
     """All rows belong to one part: those of a ready-made file."""
 
     def __init__(self, part: int) -> None:
+        super().__init__()
         self.part = part
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
         """Next rows -> the part."""
         return np.full(length, self.part, np.int8)
 
@@ -203,16 +215,16 @@ class DatetimeSplit(Split):
     """
 
     def __init__(self, spec: DatetimeSplitSpec, seed: int) -> None:
+        super().__init__()
         self.spec, self.column = spec, spec.column
-        self.bounds = np.empty(0, np.uint64)
 
     def times(self, values: pa.Array) -> pa.Array:
         """[N] of any type -> [N] float64 that rise with time; null where there is no time."""
         numbers = times(values, self.spec.column)
         return pa.array(numbers, mask=np.isnan(numbers))
 
-    def measure(self, chunks: Callable[[], Iterable[pa.Array]], rows: int) -> None:
-        """Finds the bounds, exact, whatever the number of rows; `rows` is that of all chunks, which hold no null.
+    def measure(self, chunks: Callable[[], Iterable[np.ndarray]], rows: int) -> None:
+        """Finds the bounds, exact, whatever the number of rows; `rows` is that of all chunks of times.
 
         Raises:
             DataError: there is no time at all.
@@ -222,11 +234,14 @@ class DatetimeSplit(Split):
         training, validation, _ = self.spec.probabilities
         ends = (training * rows, round(training + validation, 12) * rows)
         ranks = [min(max(round(end), 1), rows) - 1 for end in ends]
-        self.bounds = np.array(
-            [kth_lowest(lambda: (sortable(chunk.to_numpy()) for chunk in chunks()), rank) for rank in ranks], np.uint64
-        )
+        bounds = [kth_lowest(lambda: (sortable(chunk) for chunk in chunks()), rank) for rank in ranks]
+        self.state = dict(zip(("training", "validation"), bounds, strict=True))
 
-    def assign(self, values: pa.Array | None, length: int) -> np.ndarray:
-        """Times of the next rows, as `times` gives them -> parts."""
+    def assign(self, values: pa.Array | None, start: int, length: int) -> np.ndarray:
+        """Times of the next rows, as `times` gives them -> parts; a row without one is NOWHERE."""
         assert values is not None, "datetime reads a column"
-        return np.searchsorted(self.bounds, sortable(values.to_numpy()), side="left").astype(np.int8)
+        bounds = np.array([self.state["training"], self.state["validation"]], np.uint64)
+        numbers = values.to_numpy(zero_copy_only=False)
+        parts = np.searchsorted(bounds, sortable(numbers), side="left").astype(np.int8)
+        parts[np.isnan(numbers)] = NOWHERE
+        return parts

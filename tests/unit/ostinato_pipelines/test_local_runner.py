@@ -1,11 +1,14 @@
 """KFP's local runner as we need it, with small pipelines of its own."""
 
+import builtins
 import functools
+import logging
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import List  # noqa: UP035 (KFP knows this one by name)
 
 import pytest
 from kfp import dsl
@@ -83,9 +86,52 @@ def failing(how: str):
     fail(how=how)
 
 
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def items() -> List[str]:  # noqa: UP006
+    return ["a", "b", "c"]
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def handed() -> str:
+    return "by another task"
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def join(one: str, other: str) -> str:
+    print(f"joining {one}")
+    return f"{one} {other}"
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def lines(texts: List[str], file: dsl.Output[dsl.Artifact]):  # noqa: UP006
+    import pathlib
+
+    pathlib.Path(file.path).write_text("\n".join(texts))
+
+
 @dsl.pipeline(name="slow")
 def slow():
     sleep()
+
+
+@dsl.pipeline(name="looping")
+def looping():
+    found, other = items(), handed()
+    with dsl.ParallelFor(found.output) as item:
+        joined = join(one=item, other=other.output)
+    lines(texts=dsl.Collected(joined.output))
+
+
+@dsl.pipeline(name="loop-that-fails")
+def loop_that_fails():
+    with dsl.ParallelFor(["data", "data", "data", "data", "data", "data"]) as how:
+        fail(how=how)
+
+
+@dsl.pipeline(name="slow-loop")
+def slow_loop():
+    with dsl.ParallelFor(["a", "b", "c", "d"]):
+        sleep()
 
 
 TWO_STEPS = component_text(two_steps)
@@ -165,16 +211,65 @@ def test_a_failed_step_is_not_remembered(tmp_path):
             execute(FAILING, {"how": "data"}, tmp_path, caching=True)
 
 
-def start_slowly(store: Path, on_ctrl_c: signal.Handlers) -> subprocess.Popen[str]:
-    """A run of `slow` in a process of its own that heeds or ignores Ctrl-C, asleep in its step."""
+def test_tasks_of_a_loop_get_their_item_and_what_other_tasks_hand_them(tmp_path):
+    steps = execute(component_text(looping), {}, tmp_path, caching=True)
+    assert sorted(step.name for step in steps) == ["handed", "items", "join", "join", "join", "lines"]
+    assert Path(steps[-1].artifacts["file"]).read_text().splitlines() == [
+        "a by another task",
+        "b by another task",
+        "c by another task",
+    ]
+    assert cached(execute(component_text(looping), {}, tmp_path, caching=True)) == [True] * 6
+
+
+def test_a_step_in_a_loop_has_one_number(tmp_path, capfd):
+    execute(component_text(looping), {}, tmp_path, caching=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("[3/4] join\n") == 3
+    assert "      joining b\n" in err
+    assert "[4/4] lines\n" in err
+
+
+def test_a_failing_task_ends_its_loop_with_its_error(tmp_path, capfd):
+    with pytest.raises(DataError, match="no such file"):
+        execute(component_text(loop_that_fails), {}, tmp_path, caching=True)
+    err = capfd.readouterr().err
+    assert 1 <= err.count("] fail\n") <= 3, "two ran side by side; those behind them did not begin"
+    assert "Traceback" not in err
+
+
+def test_a_loop_leaves_the_logger_and_print_as_they_were(tmp_path):
+    before = logging.getLogger().handlers[:], builtins.print
+    execute(component_text(looping), {}, tmp_path, caching=True)
+    assert (logging.getLogger().handlers, builtins.print) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_every_task_of_a_loop_is_told_of_an_interruption(tmp_path, number):
+    process = start_slowly(tmp_path, signal.SIG_DFL, "slow_loop", asleep=2)
+    process.send_signal(number)
+    start = time.monotonic()
+    rest = process.communicate()[1]
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
+    assert "KeyboardInterrupt" in rest
+    assert [half.read_text() for half in (tmp_path / "artifacts").rglob("half")] == ["half, told"] * 2
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def start_slowly(
+    store: Path, on_ctrl_c: signal.Handlers, pipeline: str = "slow", asleep: int = 1
+) -> subprocess.Popen[str]:
+    """A run of a pipeline in a process of its own that heeds or ignores Ctrl-C, with so many steps asleep."""
     program = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from test_local_runner import slow
+from test_local_runner import {pipeline}
 from ostinato_pipelines.compile import component_text
 from ostinato_pipelines.local import execute
-execute(component_text(slow), {{}}, Path({str(store)!r}), caching=True)
+execute(component_text({pipeline}), {{}}, Path({str(store)!r}), caching=True)
 """
     process = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -183,7 +278,8 @@ execute(component_text(slow), {{}}, Path({str(store)!r}), caching=True)
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, on_ctrl_c),  # noqa: PLW1509
     )
     assert process.stderr is not None
-    assert any("asleep" in line for line in process.stderr)
+    for _ in range(asleep):
+        assert any("asleep" in line for line in process.stderr)
     return process
 
 

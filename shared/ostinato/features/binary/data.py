@@ -17,6 +17,7 @@ from ostinato.features.binary.spec import BinaryInputSpec, BinaryOutputSpec
 from ostinato.labels import DICTIONARY, label, labels
 from ostinato.missing import Gaps, gaps_of_missing, missing
 from ostinato.registry import implements
+from ostinato.sample import RowNumbers
 from ostinato.shape import Shape
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
@@ -67,7 +68,7 @@ class BinaryColumn(OutputColumn[LabelStats, BinaryFitted]):
         """[N] of any simple type -> [N] dictionary of text; which text is true is known after fitting."""
         return labels(raw, self.spec.name), Unparsable()
 
-    def analyze(self, column: pa.Array, start: int) -> LabelStats:
+    def analyze(self, column: pa.Array, rows: int | RowNumbers) -> LabelStats:
         """Counts of [N] values."""
         return LabelStats(Counts.of(column), column.null_count)
 

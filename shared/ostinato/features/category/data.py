@@ -17,6 +17,7 @@ from ostinato.features.category.spec import CategoryInputSpec, CategoryOutputSpe
 from ostinato.labels import DICTIONARY, label, labels
 from ostinato.missing import Gaps, gaps_of_missing, missing
 from ostinato.registry import implements
+from ostinato.sample import RowNumbers
 from ostinato.shape import Shape
 
 UNKNOWN = "<UNK>"
@@ -66,7 +67,7 @@ class CategoryColumn(OutputColumn[LabelStats, CategoryFitted]):
         """[N] of any simple type -> [N] dictionary of text; nothing is unparsable."""
         return labels(raw, self.spec.name, self.preprocessing.lowercase), Unparsable()
 
-    def analyze(self, column: pa.Array, start: int) -> LabelStats:
+    def analyze(self, column: pa.Array, rows: int | RowNumbers) -> LabelStats:
         """Counts of [N] values."""
         return LabelStats(Counts.of(column), column.null_count)
 

@@ -18,7 +18,7 @@ from ostinato.labels import one_chunk
 from ostinato.missing import Gaps, missing
 from ostinato.moments import Moments
 from ostinato.registry import implements
-from ostinato.sample import RowSample
+from ostinato.sample import RowNumbers, RowSample
 from ostinato.shape import Shape
 
 QUANTILE_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -150,16 +150,16 @@ class NumberColumn(OutputColumn[NumberStats, NumberFitted]):
         finite, infinite = _finite(numbers)
         return finite, Unparsable(unparsable.count, unparsable.samples, unparsable.infinite + infinite)
 
-    def analyze(self, column: pa.Array, start: int) -> NumberStats:
+    def analyze(self, column: pa.Array, rows: int | RowNumbers) -> NumberStats:
         """Statistics of [N] numbers."""
         if column.null_count == 0:
             values = column.to_numpy()
-            sample = RowSample.of(values, start)
+            sample = RowSample.of(values, rows)
         else:
             present = ~missing(column)
             all_values = column.to_numpy(zero_copy_only=False)
             values = all_values[present]
-            sample = RowSample.of(all_values, start, present)
+            sample = RowSample.of(all_values, rows, present)
         if not len(values):
             return NumberStats(missing=len(column))
         moments = Moments.of(values)

@@ -15,21 +15,38 @@ from pydantic import Strict
 from ostinato.column import Column, Fitted, Stats, Unparsable
 from ostinato.counts import Counts
 from ostinato.features.text.spec import TextInputSpec
-from ostinato.labels import labels, one_chunk
+from ostinato.labels import DICTIONARY, labels, one_chunk
 from ostinato.missing import Gaps, gaps_of_missing, missing
 from ostinato.registry import implements
+from ostinato.sample import RowNumbers
 from ostinato.shape import Shape
 
 PADDING, UNKNOWN = 0, 1
 _FIRST_CODE = 2
 
 # Letters, digits and the underscore make words, everything else but space stands alone; RE2's \w knows only ASCII.
-_PUNCTUATION = r"([^\p{L}\p{M}\p{N}_\s\p{Z}\v\x{1c}-\x{1f}\x{85}])"
+_SPACE = r"\s\p{Z}\v\x{1c}-\x{1f}\x{85}"
+_PUNCTUATION = rf"([^\p{{L}}\p{{M}}\p{{N}}_{_SPACE}])"
+_BLANK = rf"^[{_SPACE}]*$"
 _BREAK = "\x00"
 
+
+def _split_whitespace(texts: pa.Array) -> pa.ListArray:
+    # In plain text the fast function finds the same.
+    return pc.ascii_split_whitespace(texts) if _is_plain(texts) else pc.utf8_split_whitespace(texts)
+
+
+def _is_plain(texts: pa.Array) -> bool:
+    """Whether there is ASCII only, and no separator of files or records, which Unicode takes for space."""
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    letters = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[1]]
+    return not len(letters) or bool(letters.max() < 128 and not (letters - np.uint8(0x1C) < 4).any())
+
+
 _TOKENIZERS: dict[str, Callable[[pa.Array], pa.ListArray]] = {
-    "space": pc.utf8_split_whitespace,
-    "space_punct": lambda t: pc.utf8_split_whitespace(pc.replace_substring_regex(t, _PUNCTUATION, r" \1 ")),
+    "space": _split_whitespace,
+    "space_punct": lambda t: _split_whitespace(pc.replace_substring_regex(t, _PUNCTUATION, r" \1 ")),
     "characters": lambda t: pc.split_pattern(pc.replace_substring_regex(t, "(?s)(.)", rf"\1{_BREAK}"), _BREAK),
     "underscore": lambda t: pc.split_pattern(t, "_"),
     "comma": lambda t: pc.split_pattern(t, ","),
@@ -44,7 +61,7 @@ class TextStats(Stats):
 
     symbols: Counts = field(default_factory=Counts)
     texts: Counts = field(default_factory=Counts)
-    """Whole texts; counted only where the most frequent one fills gaps."""
+    """Whole texts, as symbols with `_BREAK` between; counted only where the most frequent one fills gaps."""
     rows: int = 0
     missing: int = 0
     longest: int = 0
@@ -112,37 +129,49 @@ class TextColumn(Column[TextStats, TextFitted]):
         self.spec = spec
         self.preprocessing = spec.preprocessing
 
+    @property
+    def canonical_type(self) -> pa.DataType:
+        """Lists of symbols: a text is cut once, not before fitting and again after."""
+        return pa.list_(DICTIONARY)
+
     def parse(self, raw: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Unparsable]:
-        """[N] of any simple type -> [N] text; an empty text is missing, nothing is unparsable."""
+        """[N] of any simple type -> [N] lists of symbols; an empty text is missing, nothing is unparsable."""
         array = one_chunk(raw)
         if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
             array = labels(array, self.spec.name)
         texts = array.cast(pa.string())
-        blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
-        return pc.if_else(blank, pa.scalar(None, pa.string()), texts), Unparsable()
+        blank = pc.match_substring_regex(texts, _BLANK)
+        if pc.any(blank, min_count=0).as_py():
+            texts = pc.if_else(blank, pa.scalar(None, pa.string()), texts)
+        return self._cut(texts), Unparsable()
 
-    def symbols(self, texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
-        """[N] texts -> all their symbols in a row, and [N] how many each text has; a missing text has none."""
+    def _cut(self, texts: pa.Array) -> pa.ListArray:
+        """[N] texts -> [N] lists of symbols; a missing text stays missing."""
+        empty = missing(texts) if texts.null_count else None
+        texts = pc.fill_null(texts, "") if texts.null_count else texts
         if self.preprocessing.lowercase:
-            texts = pc.utf8_lower(texts)
-        lists = _TOKENIZERS[self.preprocessing.tokenizer](pc.fill_null(texts, ""))
-        symbols = lists.flatten()
-        filled = pc.not_equal(symbols, "").to_numpy(zero_copy_only=False)
-        ends = np.concatenate([[0], np.cumsum(filled)])
-        offsets = lists.offsets.to_numpy()
-        bounds = ends[offsets - offsets[0]]
-        return symbols.filter(pa.array(filled)), np.diff(bounds)
+            texts = pc.ascii_lower(texts) if _is_plain(texts) else pc.utf8_lower(texts)
+        lists = _TOKENIZERS[self.preprocessing.tokenizer](texts)
+        symbols, offsets = lists.flatten(), lists.offsets.to_numpy()
+        offsets = offsets - offsets[0]
+        filled = pc.binary_length(symbols).to_numpy() > 0
+        if not filled.all():
+            offsets = np.concatenate([[0], np.cumsum(filled)])[offsets]
+            symbols = symbols.filter(pa.array(filled))
+        mask = None if empty is None else pa.array(empty)
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), _encoded(symbols), mask=mask)
 
-    def analyze(self, column: pa.Array, start: int) -> TextStats:
-        """Symbols and lengths of [N] texts."""
-        symbols, lengths = self.symbols(column)
+    def analyze(self, column: pa.Array, rows: int | RowNumbers) -> TextStats:
+        """Counts of symbols, and the length of the longest of [N] lists."""
         by_mode = self.preprocessing.missing_value_strategy in ("fill_with_mode", "bfill", "ffill")
         return TextStats(
-            symbols=Counts.of(symbols.dictionary_encode()),
-            texts=Counts.of(column.dictionary_encode()) if by_mode else Counts(),
+            symbols=Counts.of(column.flatten()),
+            texts=Counts.of(_encoded(pc.binary_join(column.cast(pa.list_(pa.string())), _BREAK)))
+            if by_mode
+            else Counts(),
             rows=len(column) - column.null_count,
             missing=column.null_count,
-            longest=int(lengths.max(initial=0)),
+            longest=int(_lengths(column).max(initial=0)),
         )
 
     def fit(self, stats: TextStats) -> TextFitted:
@@ -161,13 +190,14 @@ class TextColumn(Column[TextStats, TextFitted]):
         )
         if options.missing_value_strategy in ("fill_with_mode", "bfill", "ffill"):
             most_frequent, _ = stats.texts.most_common(1)
-            text = most_frequent[0] if most_frequent else options.unknown_symbol
+            fill = pa.array(most_frequent[0].split(_BREAK)) if most_frequent else None
+        elif options.missing_value_strategy == "fill_with_const" and options.fill_value != options.unknown_symbol:
+            fill = self._cut(pa.array([options.fill_value])).flatten().cast(pa.string())
         else:
-            text = options.fill_value if options.missing_value_strategy == "fill_with_const" else options.unknown_symbol
-        if text == options.unknown_symbol:
+            fill = None
+        if fill is None:
             return fitted
-        codes, _ = self._codes(pa.array([text]), fitted)
-        return fitted.model_copy(update={"fill": tuple(codes.tolist())})
+        return fitted.model_copy(update={"fill": tuple(_codes(_encoded(fill), fitted).tolist())})
 
     def drops(self, column: pa.Array, fitted: TextFitted | None) -> np.ndarray | None:
         """[N] bool: missing texts, where `drop_row` is their strategy."""
@@ -179,26 +209,17 @@ class TextColumn(Column[TextStats, TextFitted]):
         """Missing texts, where they come from neighbours."""
         return gaps_of_missing(column, self.preprocessing.missing_value_strategy)
 
-    def _codes(self, column: pa.Array, fitted: TextFitted) -> tuple[np.ndarray, np.ndarray]:
-        """[N] texts -> the codes of all their symbols in a row, and [N] how many each text has."""
-        symbols, lengths = self.symbols(column)
-        encoded = symbols.dictionary_encode()
-        found = pc.index_in(encoded.dictionary, value_set=fitted.lookup).fill_null(UNKNOWN - _FIRST_CODE)
-        codes = (found.to_numpy() + _FIRST_CODE).astype(np.int32)
-        return codes[encoded.indices.to_numpy()], lengths
-
     def encode(self, column: pa.Array, fitted: TextFitted) -> np.ndarray:
-        """[N] texts -> [N, T] int32; the first T symbols, short texts filled with 0."""
-        codes, lengths = self._codes(column, fitted)
-        rows = np.repeat(np.arange(len(column)), lengths)
-        places = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        result = np.full((len(column), fitted.length), PADDING, np.int32)
-        kept = places < fitted.length
-        rows, places, codes = rows[kept], places[kept], codes[kept]
+        """[N] lists of symbols -> [N, T] int32; the first T symbols, short texts filled with 0."""
+        codes, lengths = _codes(column.flatten(), fitted), _lengths(column)
         left = self.preprocessing.padding == "left"
-        if left:
-            places = places + np.maximum(fitted.length - lengths, 0)[rows]
-        result[rows, places] = codes
+        if lengths.max(initial=0) > fitted.length:
+            places = np.arange(len(codes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            codes, lengths = codes[places < fitted.length], np.minimum(lengths, fitted.length)
+        result = np.full((len(column), fitted.length), PADDING, np.int32)
+        places = np.arange(fitted.length, dtype=np.int32)
+        ends = lengths.astype(np.int32)[:, None]
+        result[places >= fitted.length - ends if left else places < ends] = codes
         if column.null_count:
             fill = np.array(fitted.fill[: fitted.length], np.int32)
             line = np.full(fitted.length, PADDING, np.int32)
@@ -223,3 +244,21 @@ class TextColumn(Column[TextStats, TextFitted]):
         if fitted.rows:
             return []
         return [f"{self.spec.name}: no texts among the training rows; the column says nothing"]
+
+
+def _codes(symbols: pa.DictionaryArray, fitted: TextFitted) -> np.ndarray:
+    """[N] symbols -> [N] int32."""
+    found = pc.index_in(symbols.dictionary, value_set=fitted.lookup).fill_null(UNKNOWN - _FIRST_CODE)
+    codes: np.ndarray = (found.to_numpy() + _FIRST_CODE).astype(np.int32)[symbols.indices.to_numpy()]
+    return codes
+
+
+def _lengths(lists: pa.ListArray) -> np.ndarray:
+    """[N] symbols of each text; a missing one has none."""
+    lengths: np.ndarray = pc.list_value_length(lists).fill_null(0).to_numpy()
+    return lengths
+
+
+def _encoded(texts: pa.Array) -> pa.DictionaryArray:
+    """[N] texts, each written once."""
+    return texts.dictionary_encode() if len(texts) else pa.array([], DICTIONARY)

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ostinato.column import input_column, read_fitted
 from ostinato.features.text.spec import TextInputSpec
@@ -35,15 +37,31 @@ def encoded(column, values, training=None):
     ],
 )
 def test_texts_are_cut_as_the_tokenizer_says(tokenizer, value, expected):
-    symbols, lengths = text(tokenizer=tokenizer).symbols(pa.array([value, None, value]))
-    assert symbols.to_pylist() == expected * 2
-    assert lengths.tolist() == [len(expected), 0, len(expected)]
+    parsed, _ = text(tokenizer=tokenizer).parse(pa.array([value, None, value]))
+    assert parsed.to_pylist() == [expected, None, expected]
+
+
+@pytest.mark.parametrize("tokenizer", ["space", "space_punct"])
+@given(st.lists(st.text(st.characters(max_codepoint=0x3000, exclude_categories=["Cs"]), max_size=8)))
+def test_plain_and_other_texts_are_cut_alike(tokenizer, values):
+    column = text(tokenizer=tokenizer, lowercase=True)
+    together, _ = column.parse(pa.array([*values, "é\u2003"], pa.string()))
+    alone = [column.parse(pa.array([value], pa.string()))[0][0].as_py() for value in values]
+    assert together.to_pylist()[:-1] == alone
 
 
 def test_slices_of_a_batch_are_cut_alike():
-    symbols, lengths = text().symbols(pa.array(["x y", "a b c", "d"]).slice(1))
-    assert symbols.to_pylist() == ["a", "b", "c", "d"]
-    assert lengths.tolist() == [3, 1]
+    parsed, _ = text().parse(pa.array(["x y", "a b c", "d"]).slice(1))
+    assert parsed.to_pylist() == [["a", "b", "c"], ["d"]]
+
+
+def test_lists_of_symbols_that_were_chosen_and_joined_keep_their_symbols():
+    first, _ = text().parse(pa.array(["x y", None, "z"]))
+    second, _ = text().parse(pa.array(["a z", "x"]))
+    joined = pa.concat_arrays([first.slice(1), second]).take(pa.array([3, 0, None, 1]))
+    assert joined.to_pylist() == [["x"], None, None, ["z"]]
+    column = text()
+    assert column.encode(joined, fitted(column, ["x x z"])).tolist() == [[2, 0, 0], [1, 0, 0], [1, 0, 0], [3, 0, 0]]
 
 
 def test_codes_fall_with_frequency_behind_padding_and_unknown():
@@ -98,7 +116,7 @@ def test_without_texts_a_sequence_has_one_place():
 
 def test_numbers_are_texts_too():
     parsed, _ = text().parse(pa.array([1.0, None]))
-    assert parsed.to_pylist() == ["1", None]
+    assert parsed.to_pylist() == [["1"], None]
 
 
 def test_decoding_joins_the_symbols():

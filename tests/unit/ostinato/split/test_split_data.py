@@ -1,9 +1,11 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ostinato.errors import DataError
-from ostinato.split.data import RESERVE, RESERVE_SHARE, TEST, TRAINING, VALIDATION, TrainingOnly, splitter
+from ostinato.split.data import NOWHERE, RESERVE, RESERVE_SHARE, TEST, TRAINING, VALIDATION, TrainingOnly, splitter
 from ostinato.split.spec import (
     DatetimeSplitSpec,
     FixedSplitSpec,
@@ -20,7 +22,7 @@ def assigned(spec, values=None, length=None, size=None, seed=42):
     for start in range(0, length, size or length):
         rows = min(size or length, length - start)
         batch = None if values is None else pa.array(values[start : start + rows])
-        parts.append(split.assign(batch, rows))
+        parts.append(split.assign(batch, start, rows))
     return np.concatenate(parts)
 
 
@@ -99,14 +101,14 @@ def test_some_fixed_training_rows_are_in_reserve():
     parts = assigned(FixedSplitSpec(), [0, 2] * 100, size=7)
     assert shares(parts)[1:] == [0, 100]
     assert abs((parts == RESERVE).sum() - 100 * RESERVE_SHARE) <= 1
-    assert (TrainingOnly(42).assign(None, 100) == parts[::2]).all()
+    assert (TrainingOnly(42).assign(None, 0, 100) == parts[::2]).all()
 
 
 def timed(values, sizes, probabilities=(0.7, 0.1, 0.2)):
     split = splitter(DatetimeSplitSpec(column="t", probabilities=probabilities), 42)
     chunks = [split.times(pa.array(values[start : start + sizes])) for start in range(0, len(values), sizes)]
-    split.measure(lambda: chunks, len(values))
-    return np.concatenate([split.assign(chunk, len(chunk)) for chunk in chunks])
+    split.measure(lambda: [chunk.to_numpy() for chunk in chunks], len(values))
+    return np.concatenate([split.assign(chunk, 0, len(chunk)) for chunk in chunks])
 
 
 def test_datetime_trains_on_the_oldest_and_tests_on_the_newest():
@@ -125,3 +127,24 @@ def test_datetime_keeps_equal_times_together():
 
 def test_datetime_without_validation_has_none():
     assert shares(timed(list(range(10)), 10, (0.8, 0.0, 0.2))) == [8, 0, 2]
+
+
+def test_datetime_leaves_rows_without_a_time_nowhere():
+    split = splitter(DatetimeSplitSpec(column="t"), 42)
+    split.state = {"training": 1 << 63, "validation": 1 << 63}
+    assert split.assign(split.times(pa.array([0.0, None, 1.0])), 0, 3).tolist() == [TRAINING, NOWHERE, TEST]
+
+
+@pytest.mark.parametrize(
+    ("spec", "values"),
+    [
+        (StratifySplitSpec(column="c"), ["a", "b", None, "a"] * 25),
+        (FixedSplitSpec(column="c"), ["training", "training", "test", "training"] * 25),
+    ],
+)
+def test_a_split_that_remembers_goes_on_in_the_middle_by_its_state(spec, values):
+    whole = assigned(spec, values)
+    first, second = splitter(spec, 42), splitter(spec, 42)
+    first.assign(pa.array(values[:33]), 0, 33)
+    second.state = json.loads(json.dumps(first.state))
+    assert (second.assign(pa.array(values[33:]), 33, 67) == whole[33:]).all()
