@@ -23,7 +23,6 @@ from ostinato.errors import DataError, Problem
 
 _WORKING = ".tmp-"
 _LOCK = ".lock"
-_TRIES = 5
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -101,8 +100,7 @@ def place(file: Path, folder: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(file, target)
     else:
-        with storage.explained(uri):
-            storage.upload(str(file), uri)
+        storage.upload(str(file), uri)
         file.unlink()
 
 

@@ -109,9 +109,7 @@ class SpilledRows:
 
     def _bytes(self, file: str, frame: Frame) -> bytes:
         uri = f"{self.folder}/{file}"
-        with storage.open_seekable(uri) as opened, storage.explained(uri):
-            opened.seek(frame.offset)
-            content = opened.read(frame.bytes)
+        content = storage.read_range(uri, frame.offset, frame.offset + frame.bytes)
         if len(content) < frame.bytes:
             raise DataError(Problem(uri, f"ends before byte {frame.offset + frame.bytes:,}: it is not whole"))
         return content

@@ -116,7 +116,7 @@ class RowGroups:
     """How the row groups of a Parquet file are read."""
 
     def __init__(self, uri: str, metadata: Any, columns: Sequence[str], numbers: Sequence[int] | None = None) -> None:
-        """Refuses row groups that are too large to be read; all are read, or those with the numbers.
+        """Refuses row groups that are too large to be read.
 
         Raises:
             DataError: one is.
@@ -125,8 +125,8 @@ class RowGroups:
         paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
         starts = tuple(f"{name}." for name in columns)
         self._wanted = [n for n, path in enumerate(paths) if path in columns or path.startswith(starts)]
-        wanted = range(metadata.num_row_groups) if numbers is None else numbers
-        sizes = {number: metadata.row_group(number).total_byte_size for number in wanted}
+        numbers = range(metadata.num_row_groups) if numbers is None else numbers
+        sizes = {number: metadata.row_group(number).total_byte_size for number in numbers}
         for number, size in sizes.items():
             if size > _MOST_GROUP_BYTES:
                 self._refuse(uri, number)

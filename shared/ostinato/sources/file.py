@@ -86,7 +86,7 @@ class FileSource(Source):
         """
         if len(self.stored) == 1:
             return self._read(self.stored[0], columns, types)
-        return _gathered(self._read_all(columns, types))
+        return gathered(self._read_all(columns, types))
 
     def _read_all(self, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
         def ahead(file: StoredFile) -> list[pa.RecordBatch] | None:
@@ -104,7 +104,7 @@ class FileSource(Source):
             yield from self.format.read(file, columns, types, lambda names: self.check_same(file, names))
 
     def check_same(self, file: StoredFile, names: list[str]) -> None:
-        """Raises DataError where the names of a file's columns are not those of the first file."""
+        """Raises DataError where the names of a file's columns are not those of the first."""
         first = self.column_names()
         if names == first:
             return
@@ -132,7 +132,7 @@ def _is_small_and_remote(file: StoredFile) -> bool:
     return not storage.is_local(file.uri) and file.size is not None and file.size <= _SMALL_BYTES
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows, small batches of one schema together: many small files shall not be many small batches."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0

@@ -6,9 +6,9 @@ What can't be cut (compressed text, a JSON array, Arrow, ORC, what is on the web
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ostinato.errors import DataError, Problem
 from ostinato.sources.arrow import Parquet, opened_arrow
 from ostinato.sources.blocks import BLOCK_BYTES, Block, Cut, TooLong, blocks, csv_cut, cut_lines, in_order
 from ostinato.sources.delimited import Delimited, _BlockReader, _Chained
-from ostinato.sources.file import Check, FileSource, Format, opened_text, unchanged
+from ostinato.sources.file import FileSource, Format, gathered, opened_text, unchanged
 from ostinato.sources.json_lines import JSON, JSONLines, _batch
 from ostinato.sources.source import Types
 from ostinato.spec import NonNegativeInt, PositiveInt, Spec
@@ -30,21 +30,12 @@ class Stretch(Spec):
 
     file: str
     """URI."""
-    size: NonNegativeInt | None = None
-    """Bytes of the whole file when it was cut; null where nobody says."""
-    version: str = ""
-    """What told its content then: ETag, or time of the last change."""
     start: NonNegativeInt = 0
     """First byte of text, first row group of Parquet."""
     stop: NonNegativeInt | None = None
     """The byte or row group behind the last; null for all of a file that can't be cut."""
     first_line: PositiveInt = 1
     """Number of the first line of text, for messages."""
-
-    @property
-    def stored(self) -> StoredFile:
-        """The file as it was when it was cut."""
-        return StoredFile(self.file, self.size, self.version)
 
 
 @dataclass(frozen=True)
@@ -68,12 +59,12 @@ class StretchSource(FileSource):
         """The rows of all stretches, in their order.
 
         Raises:
-            DataError: a file has other columns than the first of the whole data set, or has changed since it was cut.
+            DataError: a file has other columns than the first of the whole data set.
         """
-        for stretch in self.stretches:
-            file = stretch.stored
-            with unchanged(file):
-                yield from _read(self.format, stretch, columns, types, functools.partial(self.check_same, file))
+        files = {file.uri: file for file in self.stored}
+        return gathered(
+            batch for stretch in self.stretches for batch in _read(self, files[stretch.file], stretch, columns, types)
+        )
 
 
 def joined(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
@@ -96,8 +87,7 @@ def pieces(source: FileSource, at_least: int) -> Iterator[Piece]:
         DataError: the data can't be read.
     """
     column = source.column_names()[0]
-    # The web may not say: then the files count alike.
-    sizes = [file.size or 1 for file in source.stored]
+    sizes = [file.size or 1 for file in source.stored]  # not all of the web says how large it is
     total = max(1, sum(sizes))
     block_bytes = max(1, min(BLOCK_BYTES, total // at_least))
     before = 0
@@ -112,51 +102,57 @@ def _cut(
     source: FileSource, file: StoredFile, size: int, column: str, block_bytes: int
 ) -> Iterator[tuple[Stretch, int, float]]:
     """Stretches of a file, their rows, and the share of the file before each."""
-    whole = Stretch(file=file.uri, size=file.size, version=file.version)
-    file_format = source.format
-    if isinstance(file_format, Parquet):
+    if isinstance(source.format, Parquet):
         import pyarrow.parquet as pq
 
         with opened_arrow(file, "Parquet") as (native, _):
             metadata = pq.read_metadata(native)
-        source.check_same(file, file_format.names(file))
+        source.check_same(file, metadata.schema.to_arrow_schema().names)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
-            yield whole.model_copy(update={"start": group, "stop": group + 1}), rows, group / metadata.num_row_groups
-    elif _is_seekable_text(file_format, file.uri):
-        source.check_same(file, file_format.names(file))
+            yield Stretch(file=file.uri, start=group, stop=group + 1), rows, group / metadata.num_row_groups
+    elif _is_seekable_text(source.format, file.uri):
+        source.check_same(file, source.format.names(file))
         with opened_text(file) as stream, _explained(file.uri):
-            text = _text(file_format, file.uri, stream, [column], {})
+            text = _text(source.format, file.uri, stream, [column], {})
             position = text.start
             rest = blocks(_Chained(text.head, stream), text.cut, text.first_line, block_bytes)  # type: ignore[arg-type]
             for block, rows in in_order(lambda block: (block, text.read(block).num_rows), rest):
                 stop = position + len(block.data)
-                place = {"start": position, "stop": stop, "first_line": block.first_line}
-                yield whole.model_copy(update=place), rows, position / max(1, size)
+                stretch = Stretch(file=file.uri, start=position, stop=stop, first_line=block.first_line)
+                yield stretch, rows, position / max(1, size)
                 position = stop
     else:
-        batches = file_format.read(file, [column], {}, lambda names: source.check_same(file, names))
-        yield whole, sum(batch.num_rows for batch in batches), 0.0
+        batches = source.format.read(file, [column], {}, partial(source.check_same, file))
+        yield Stretch(file=file.uri), sum(batch.num_rows for batch in batches), 0.0
 
 
 def _read(
-    file_format: Format, stretch: Stretch, columns: Sequence[str], types: Types, check: Check
+    source: FileSource, file: StoredFile, stretch: Stretch, columns: Sequence[str], types: Types
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a stretch, as the format gives them."""
-    file = stretch.stored
-    if stretch.stop is None:
-        yield from file_format.read(file, columns, types, check)
-    elif isinstance(file_format, Parquet):
-        yield from file_format.read(file, columns, types, check, range(stretch.start, stretch.stop))
-    else:
-        # That the columns are those of the first file was seen when the file was cut.
-        with storage.open_seekable(file.uri, version=file.version) as stream, _explained(file.uri):
-            text = _text(file_format, file.uri, stream, columns, types)
-            stream.seek(stretch.start)
-            records = blocks(_Bounded(stream, stretch.stop - stretch.start), text.cut, stretch.first_line)  # type: ignore[arg-type]
-            for batch in in_order(text.read, records):
-                if batch.num_rows:
-                    yield batch
+    check = partial(source.check_same, file)
+    with unchanged(file):
+        if stretch.stop is None:
+            yield from source.format.read(file, columns, types, check)
+        elif isinstance(source.format, Parquet):
+            yield from source.format.read(file, columns, types, check, range(stretch.start, stretch.stop))
+        else:
+            yield from _read_text(source, file, stretch, columns, types)
+
+
+def _read_text(
+    source: FileSource, file: StoredFile, stretch: Stretch, columns: Sequence[str], types: Types
+) -> Iterator[pa.RecordBatch]:
+    assert stretch.stop is not None, "a stretch of text that was cut"
+    source.check_same(file, source.format.names(file))
+    with opened_text(file) as stream, _explained(file.uri):
+        text = _text(source.format, file.uri, stream, columns, types)
+        stream.seek(stretch.start)
+        records = blocks(_Bounded(stream, stretch.stop - stretch.start), text.cut, stretch.first_line)  # type: ignore[arg-type]
+        for batch in in_order(text.read, records):
+            if batch.num_rows:
+                yield batch
 
 
 def _is_seekable_text(file_format: Format, file: str) -> bool:

@@ -17,7 +17,7 @@ from ostinato.storage.listing import (
     list_files,
     size,
 )
-from ostinato.storage.reading import RemoteFile, download, open_file, open_seekable, read_bytes
+from ostinato.storage.reading import RemoteFile, download, open_file, open_seekable, read_bytes, read_range
 from ostinato.storage.systems import filesystem
 from ostinato.storage.writing import remove, upload, write_bytes_atomic
 
@@ -41,6 +41,7 @@ __all__ = [
     "open_file",
     "open_seekable",
     "read_bytes",
+    "read_range",
     "remove",
     "shown",
     "size",

@@ -198,6 +198,18 @@ def read_bytes(uri: str) -> bytes:
         return file.read()
 
 
+def read_range(uri: str, start: int, end: int) -> bytes:
+    """The bytes from `start` on up to the one before `end`; fewer where a file of S3 or of this machine ends before."""
+    if is_local(uri):
+        with open_file(uri) as file:
+            file.seek(start)
+            return file.read(end - start)
+    with explained(uri):
+        if is_s3(uri):
+            return get_object(uri, "", (start, end))[0]
+        return _fetcher(uri, "")(start, end)
+
+
 def download(uri: str, path: str) -> None:
     """Copies a file to a path of this machine, whole or not at all; makes its folder.
 

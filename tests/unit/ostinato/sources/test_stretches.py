@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato import storage
 from ostinato.batches import open_source
 from ostinato.errors import DataError
 from ostinato.sources.stretches import StretchSource, joined, pieces
@@ -127,13 +126,3 @@ def test_stretches_of_an_object_in_a_bucket_are_read_from_the_middle(s3):
     s3.pipe_file("warehouse/data.csv", as_csv(ROWS).encode())
     _, rows = in_parts(open_source("s3://warehouse/data.csv"), 4)
     assert rows == ROWS
-
-
-def test_a_file_that_changes_between_cutting_and_reading_is_an_error(tmp_path):
-    path = tmp_path / "data.csv"
-    path.write_text(as_csv(ROWS))
-    source = open_source(path)
-    stretches = [piece.stretch for piece in pieces(source, 30)]
-    path.write_text(as_csv(ROWS[::-1] + ROWS))
-    with pytest.raises(DataError, match=r"data\.csv: has changed"):
-        table(StretchSource(source, stretches[3:5]))
