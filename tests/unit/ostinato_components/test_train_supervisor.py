@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import json
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ from ostinato.backend.spec import TrainerBackendSpec
 from ostinato.errors import ConfigError, DataError
 from ostinato.load import canonical_json, from_json, load_config, render
 from ostinato_components.preprocess.preprocessing import run as preprocess
-from ostinato_components.train.job import Job
+from ostinato_components.train.job import HEARTBEAT, Job
 from ostinato_components.train.supervisor import supervise
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -31,7 +32,7 @@ PROGRAM = """
 import sys
 from ostinato.backend.spec import TrainerBackendSpec
 from ostinato_components.task import task
-from ostinato_components.train.job import Job
+from ostinato_components.train.job import HEARTBEAT, Job
 from ostinato_components.train.supervisor import supervise
 with task():
     spec = TrainerBackendSpec.model_validate_json(sys.argv[3])
@@ -87,6 +88,15 @@ def is_training(pid: int) -> bool:
     return False
 
 
+def checkpoint_step(pid: int) -> int:
+    """The step of the last checkpoint, as the worker tells its supervisor."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, json.JSONDecodeError, StopIteration):
+        variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        file = next(text.partition("=")[2] for text in variables if text.startswith(HEARTBEAT + "="))
+        return int(json.loads(Path(file).read_text())["checkpoint_step"])
+    return 0
+
+
 def until(happens: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not happens():
@@ -100,6 +110,7 @@ def config(**trainer: object) -> str:
         "output_features": [{"name": "y", "type": "number"}],
         "combiner": {"type": "concat", "num_fc_layers": 1, "output_size": 8},
         "trainer": {"epochs": 3, "batch_size": 32, "refit": False, **trainer},
+        "backend": {"trainer": {"checkpoint_interval_s": 0.1}},
     }
     return canonical_json(render(load_config(raw).config))
 
@@ -110,7 +121,8 @@ ENDLESS = {"epochs": 1_000_000, "early_stop": -1}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("data"))
-    a = [random.Random(0).gauss(0, 1) for _ in range(300)]
+    rng = random.Random(0)
+    a = [rng.gauss(0, 1) for _ in range(300)]
     preprocess({"a": a, "y": [2 * value for value in a]}, from_json(config()), folder)
     return folder
 
@@ -120,8 +132,11 @@ def start(data: str, tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """Starts a supervisor; at the end neither it nor a worker may be left."""
     started: list[Supervisor] = []
 
-    def start(processes: int = 1, retries: int = 3, hang_timeout_s: float = 600, **trainer: object) -> Supervisor:
-        job = Job(data_folder=data, config=config(**trainer), model_folder=str(tmp_path / "model"))
+    def start(
+        processes: int = 1, retries: int = 3, hang_timeout_s: float = 600, checkpoints: str = "", **trainer: object
+    ) -> Supervisor:
+        text = config(**trainer)
+        job = Job(data_folder=data, config=text, model_folder=str(tmp_path / "model"), checkpoints=checkpoints)
         spec = TrainerBackendSpec(max_retries=retries, hang_timeout_s=hang_timeout_s)
         log = tmp_path / "log"
         with log.open("wb") as file:
@@ -167,6 +182,18 @@ def test_too_many_crashes_end_the_training_with_what_happened_and_what_to_do(sta
     )
     assert "give the step more memory" in said
     assert "Traceback" not in said
+
+
+def test_crashes_with_a_new_checkpoint_between_them_do_not_add_up(start, tmp_path):
+    supervisor = start(retries=1, checkpoints=str(tmp_path / "checkpoints"), **ENDLESS)
+    before = 0
+    for number, worker in enumerate(itertools.islice(supervisor.one_after_another(), 3), start=1):
+        until(lambda worker=worker, before=before: checkpoint_step(worker) > before)
+        before = checkpoint_step(worker)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda number=number: supervisor.output().count("starting again from the checkpoint of step") == number)
+    assert supervisor.output().count("(1 of 1)") == 3
+    assert "goes on from step" in supervisor.output()
 
 
 def test_a_crash_of_the_interpreter_says_which_signal(start):
@@ -215,7 +242,7 @@ def test_a_worker_that_hangs_is_killed_and_told(start):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interruption_reaches_every_worker_once_and_comes_back_as_they_reported_it(start, processes, number):
     supervisor = start(processes, **ENDLESS)
-    until(lambda: sum(map(is_training, supervisor.workers())) == processes)
+    until(lambda: "training on" in supervisor.output())
     workers = supervisor.workers()
     sent = time.monotonic()
     supervisor.process.send_signal(number)
