@@ -133,6 +133,8 @@ class Kubernetes:
         """So many requests to come are answered with 503."""
         self.trouble: dict[str, Any] = {}
         """Status of the nodes' pods instead of their own: they do not start."""
+        self.lines_before_cut = 0
+        """After so many lines the connection that reads a log ends; 0 for never."""
         self.rules = role_rules()
         self.nodes: dict[str, Pod] = {}
         self.port = servers.free_port()
@@ -164,7 +166,7 @@ class Kubernetes:
     def create(self, job: dict[str, Any]) -> None:
         """What the controllers of Trainer, JobSet and Job do."""
         name, trainer = job["metadata"]["name"], job["spec"]["trainer"]
-        assert models.TrainerV1alpha1TrainJob.from_dict(job).to_dict() == job, "what the SDK's types do not know"
+        models.TrainerV1alpha1TrainJob.from_dict(job)
         assert not RESERVED & {entry["name"] for entry in trainer["env"]}, "Trainer's webhook refuses these"
         self.created.append(job)
         self.jobs[name] = json.loads(json.dumps(job))
@@ -298,7 +300,7 @@ class _Api(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         address = urllib.parse.urlsplit(self.path)
-        query = dict(urllib.parse.parse_qsl(address.query))
+        query = {name: value.lower() for name, value in urllib.parse.parse_qsl(address.query)}
         parts = address.path.strip("/").split("/")
         group = parts[1] if parts[0] == "apis" else ""
         rest = parts[3:] if group else parts[2:]
@@ -349,15 +351,15 @@ class _Api(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        sent = 0
+        sent, last = 0, self.state.lines_before_cut
         while True:
             is_over = pod.process.poll() is not None
             time.sleep(0.05)
-            for stamp, line in pod.lines[sent:]:
+            for stamp, line in list(pod.lines[sent:]):
                 text = f"{stamp} {line}\n" if query.get("timestamps") == "true" else f"{line}\n"
                 self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
                 sent += 1
-            if is_over or query.get("follow") != "true":
+            if is_over or query.get("follow") != "true" or 0 < last <= sent:
                 break
         self.wfile.write(b"0\r\n\r\n")
 

@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ostinato import __version__
 from ostinato.errors import ConfigError, Problem, listing
-from ostinato.load import canonical_json
+from ostinato.load import canonical_json, from_json
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_components.resolve import check_size
 from ostinato_pipelines.pipeline import make_pipeline
@@ -69,14 +69,20 @@ def pipeline_text(
     if document is not None:
         config = canonical_json(document)
         check_size(config)
-    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config)
     images = {
         DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
         TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
     }
+    nodes_image = images[TRAIN_IMAGE] if wants_nodes(document) else ""
+    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config, nodes_image)
     text = component_text(pipeline, images)
     check_package(text)
     return text
+
+
+def wants_nodes(document: Mapping[str, Any] | None) -> bool:
+    """Whether the config asks for more than one machine."""
+    return document is not None and from_json(canonical_json(document)).backend.trainer.num_nodes > 1
 
 
 def component_text(component: object, images: Mapping[str, str] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The DAG: resolve -> infer_schema -> preprocess -> train -> evaluate -> export."""
+"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export."""
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
@@ -9,10 +9,18 @@ from ostinato_components.infer_schema.component import infer_schema
 from ostinato_components.preprocess.component import preprocess
 from ostinato_components.resolve.component import resolve
 from ostinato_components.train.component import train
+from ostinato_components.train_nodes.component import train_nodes
 
 
-def make_pipeline(name: str, description: str, default_config: str = "") -> BaseComponent:
-    """The pipeline; `default_config` is what the run form shows as the config."""
+def make_pipeline(name: str, description: str, default_config: str = "", nodes_image: str = "") -> BaseComponent:
+    """The pipeline.
+
+    Args:
+        name: its name.
+        description: what the run page says of it.
+        default_config: what the run form shows as the config.
+        nodes_image: image of the nodes that train; empty to train in the pod of the step.
+    """
 
     @dsl.pipeline(name=name, description=description)
     def pipeline(
@@ -32,12 +40,12 @@ def make_pipeline(name: str, description: str, default_config: str = "") -> Base
             config: The config, as YAML or JSON.
             overrides: Fields of the config to replace, as a JSON object of dotted paths: {"trainer.epochs": 5}.
             seed: Seed of the split and of training; the same seed, data and config give the same model.
-            cpu: CPUs of the training step, e.g. 4 or 500m.
-            memory: Memory of the training step, e.g. 8Gi.
+            cpu: CPUs of the training step, or of each node that trains, e.g. 4 or 500m.
+            memory: Memory of the training step, or of each node, e.g. 8Gi.
             accelerator_type: Kind of accelerator of the training step, as the cluster names it, e.g. nvidia.com/gpu.
-            accelerator_count: Number of accelerators of the training step; 0 trains on CPUs.
+            accelerator_count: Number of accelerators of the training step, or of each node; 0 trains on CPUs.
         """
-        resolved = resolve(dataset=dataset, config=config, overrides=overrides, seed=seed)
+        resolved = resolve(dataset=dataset, config=config, overrides=overrides, seed=seed, many_nodes=bool(nodes_image))
         # It reads no more of the data than their digest, and what follows is keyed on what it finds.
         resolved.set_caching_options(False)
         digest, fingerprint = resolved.outputs["digest"], resolved.outputs["fingerprint"]
@@ -48,7 +56,8 @@ def make_pipeline(name: str, description: str, default_config: str = "") -> Base
         preprocessed.after(inferred)
         data = preprocessed.outputs["data"]
 
-        trained = train(data=data, config=resolved.outputs["config"], seed=seed, digest=digest)
+        training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
+        trained = train_nodes(image=nodes_image, **training) if nodes_image else train(**training)
         # Inputs of the run form, which enter the cache key of this task only.
         trained.set_cpu_limit(cpu).set_memory_limit(memory)
         trained.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)

@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
-STEPS = ("resolve", "infer_schema", "preprocess", "train", "evaluate", "export")
+STEPS = ("resolve", "infer_schema", "preprocess", "train", "train_nodes", "evaluate", "export")
 
 
 def component(step: str) -> str:
@@ -38,6 +38,15 @@ def specialized() -> str:
 
     text = (ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8")
     return of_any_release(pipeline_text(yaml.safe_load(text), name="penguins"))
+
+
+def many_nodes() -> str:
+    """The same on several machines."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    document = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8"))
+    backend = {"storage": "s3://bucket/ostinato", "trainer": {"num_nodes": 2}}
+    return of_any_release(pipeline_text({**document, "backend": backend}, name="penguins-nodes"))
 
 
 def universal() -> str:
@@ -65,6 +74,7 @@ def golden_files() -> dict[Path, Callable[[], str]]:
     """Path -> what makes its text."""
     files: dict[Path, Callable[[], str]] = {
         GOLDEN / "pipelines/penguins.yaml": specialized,
+        GOLDEN / "pipelines/nodes.yaml": many_nodes,
         GOLDEN / "pipelines/universal.yaml": universal,
         GOLDEN / "config.schema.json": json_schema,
         ROOT / "docs/config.md": config_reference,

@@ -32,7 +32,7 @@ class Resolved:
     """Digest of everything: config, data, seed, library."""
 
 
-def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
+def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
 
     Args:
@@ -40,12 +40,13 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
         overrides: JSON object of dotted paths, e.g. `{"trainer.epochs": 5}`.
         dataset: URI of the data.
         seed: seed of splits and weights.
+        many_nodes: whether the pipeline can train on several machines.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    document = resolve_config(config, overrides, dataset)
+    document = resolve_config(config, overrides, dataset, many_nodes=many_nodes)
     text = canonical_json(document)
     check_size(text)
     from ostinato.batches import open_source  # Arrow: only when the config is good
@@ -55,7 +56,7 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
     return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint)
 
 
-def resolve_config(config: str, overrides: str, dataset: str) -> dict[str, object]:
+def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: bool = False) -> dict[str, object]:
     """The document of the config, overrides merged."""
     problems: list[Problem] = []
     if not dataset.strip():
@@ -73,6 +74,11 @@ def resolve_config(config: str, overrides: str, dataset: str) -> dict[str, objec
         loaded = load_config("config", text=config, overrides=changes)
     except OstinatoError as error:
         raise ConfigError([*problems, *error.problems]) from error
+    num_nodes = loaded.config.backend.trainer.num_nodes
+    if num_nodes > 1 and not many_nodes:
+        message = f"is {num_nodes}, and this pipeline was made to train on one machine"
+        hint = "compile this config by itself (ostinato compile config.yaml), or set it to 1"
+        problems.append(Problem("backend.trainer.num_nodes", message, "1", hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:

@@ -33,6 +33,8 @@ _RETRY_S = 2.0
 _REQUEST_S = 60.0
 _STOP_S = 25.0
 """For nodes that were told to end; Kubernetes gives this step 30 s when it is told itself."""
+_DRAIN_S = 10.0
+"""For the last lines of a node."""
 _STARTING = ("ContainerCreating", "PodInitializing")
 Answer = TypeVar("Answer")
 
@@ -89,6 +91,9 @@ class Cluster(Nodes):
     def stop(self, name: str) -> None:
         """See `Nodes`."""
         self.pass_on(name)
+        for stream in self._streams.values():
+            if stream.is_last:  # with the pod goes what it printed
+                stream.end()
         _ask("delete the TrainJob", lambda: self._client.delete_job(name))
         deadline = time.monotonic() + _STOP_S
         while self._nodes(name) and time.monotonic() < deadline:
@@ -128,22 +133,23 @@ class _Stream:
         self._name, self._namespace = pod.metadata.name, pod.metadata.namespace
         self._prefix = f"[{_name_of(pod)}] "
         self._reader: threading.Thread | None = None
-        self._is_last = False
+        self.is_last = False
+        """Whether the node has ended, so that nothing comes after what is being read."""
         self._last_stamp = ""
         self._last_line_at: float | None = None
 
     def follow(self, *, is_last: bool) -> None:
         """Reads on, unless it is being read, or was read after the node's end."""
-        if self._is_last or (self._reader is not None and self._reader.is_alive()):
+        if self.is_last or (self._reader is not None and self._reader.is_alive()):
             return
-        self._is_last = is_last
+        self.is_last = is_last
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def end(self) -> None:
         """Waits for the last lines."""
         if self._reader is not None:
-            self._reader.join(_RETRY_S)
+            self._reader.join(_DRAIN_S)
 
     def _read(self) -> None:
         since = {}

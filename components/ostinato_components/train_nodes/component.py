@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
+from ostinato_components.images import DATA_IMAGE
 
 
 @dsl.component(
@@ -19,22 +19,22 @@ from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 def train_nodes(
     data: dsl.Input[dsl.Dataset],
     config: str,
+    image: str,
     task_config: dsl.TaskConfig,
     model: dsl.Output[dsl.Model],
     learning_curves: dsl.Output[dsl.HTML],
     seed: int = 42,
     digest: str = "",
-    image: str = TRAIN_IMAGE,
 ) -> None:
     """Trains the model on several nodes, by a TrainJob of Kubeflow Trainer, and keeps the best of all epochs.
 
     Args:
         data: Folder that the step preprocess wrote.
         config: The config as canonical JSON; backend.storage and backend.trainer say where and by how many.
+        image: Image of the nodes: ostinato-train.
         task_config: Resources and placement of each node, filled in by Kubeflow from the settings of this task.
         seed: Seed of the weights and of the order of the rows.
         digest: Digest of the data's content; so that the cache tells changed data from the old.
-        image: Image of the nodes.
 
     Returns:
         model: Folder with weights (safetensors), config, statistics and history (JSON).
