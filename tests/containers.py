@@ -5,18 +5,16 @@ The base of the images is made of this machine: the Debian packages that every s
 """
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
-import shutil
 import site
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -28,50 +26,22 @@ TRAIN_IMAGE = "localhost/ostinato-train:test"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
-def missing(what: str) -> None:
-    """Skips the test where somebody develops without a container engine; CI must have one."""
-    assert not os.environ.get("CI"), f"{what}: CI tests in containers"
-    pytest.skip(what)
+def address() -> str:
+    """Where the engine listens that tests use: DOCKER_HOST, or the usual place.
 
-
-@contextlib.contextmanager
-def docker_daemon() -> Iterator[docker.DockerClient]:
-    """The engine of DOCKER_HOST; else one of our own, ended by its process id."""
-    if os.environ.get("DOCKER_HOST"):
-        with contextlib.closing(docker.from_env(timeout=600)) as client:
-            yield client
-        return
-    if shutil.which("dockerd") is None or os.geteuid() != 0:
-        missing("there is no DOCKER_HOST, and no dockerd that may be started here")
-    with tempfile.TemporaryDirectory(prefix="ostinato-docker-") as folder:
-        command = ["dockerd", "--host", f"unix://{folder}/docker.sock", "--pidfile", f"{folder}/docker.pid"]
-        command += ["--exec-root", f"{folder}/exec", "--storage-driver", "overlay2"]
-        # The images stay: layers that did not change are not made again.
-        command += ["--data-root", os.environ.get("OSTINATO_DOCKER_ROOT", "/var/tmp/ostinato-docker")]
-        with Path(folder, "log").open("wb") as log:
-            daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            with contextlib.closing(_connect(folder, daemon)) as client:
-                yield client
-        finally:
-            daemon.terminate()
-            daemon.wait(60)
-
-
-def _connect(folder: str, daemon: "subprocess.Popen[bytes]") -> docker.DockerClient:
-    deadline = time.monotonic() + 60
-    while True:
-        if daemon.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"dockerd did not start:\n{Path(folder, 'log').read_text()[-2000:]}")
-        with contextlib.suppress(docker.errors.DockerException):
-            return docker.DockerClient(base_url=f"unix://{folder}/docker.sock", timeout=600)
-        time.sleep(0.2)
+    Without one the test is skipped where somebody develops; CI must have one, and `.ci/run` starts it.
+    """
+    found = os.environ.get("DOCKER_HOST") or (
+        "unix:///var/run/docker.sock" if Path("/var/run/docker.sock").exists() else ""
+    )
+    if not found:
+        assert not os.environ.get("CI"), "CI tests in containers: set DOCKER_HOST"
+        pytest.skip("there is no Docker Engine: no DOCKER_HOST and no /var/run/docker.sock")
+    return found
 
 
 def base_image(client: docker.DockerClient) -> str:
     """An image with bash and this Python; what `docker.io/library/python` is elsewhere."""
-    if shutil.which("dpkg-query") is None:
-        missing("the base image is made of Debian's packages")
     paths = sorted({*_system_files(), *_python_files(), *_wheels(), CERTIFICATES})
     digest = hashlib.sha256(f"{sys.version} {_pip_settings()} {len(paths)}".encode()).hexdigest()[:12]
     name = f"{BASE_IMAGE}:{digest}"
@@ -191,15 +161,9 @@ def build(client: docker.DockerClient, containerfile: Path, name: str, **argumen
     return name
 
 
-@pytest.fixture(scope="session")
-def docker_engine():
-    """A client of a real Docker Engine."""
-    with docker_daemon() as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def train_image(docker_engine):
-    """The name of the image `train`, built by its Containerfile."""
-    base = base_image(docker_engine)
-    return build(docker_engine, ROOT / "images/train/Containerfile", TRAIN_IMAGE, PYTHON_IMAGE=base)
+def train_image(client: docker.DockerClient) -> str:
+    """The image `train`, built by its Containerfile; once, also where several processes test."""
+    with Path(tempfile.gettempdir(), "ostinato-train-image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        base = base_image(client)
+        return build(client, ROOT / "images/train/Containerfile", TRAIN_IMAGE, PYTHON_IMAGE=base)

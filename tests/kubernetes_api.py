@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -168,9 +169,6 @@ class Kubernetes:
         name, trainer = job["metadata"]["name"], job["spec"]["trainer"]
         models.TrainerV1alpha1TrainJob.from_dict(job)
         assert not RESERVED & {entry["name"] for entry in trainer["env"]}, "Trainer's webhook refuses these"
-        self.created.append(job)
-        self.jobs[name] = json.loads(json.dumps(job))
-        self.jobs[name]["metadata"] |= {"namespace": NAMESPACE, "creationTimestamp": now()}
         port = servers.free_port()
         container = {"name": "node", "image": trainer["image"], "resources": trainer.get("resourcesPerNode", {})}
         for index in range(0 if self.trouble else trainer["numNodes"]):
@@ -189,9 +187,12 @@ class Kubernetes:
                 env=self.outside() | pet | {entry["name"]: self.value(entry) for entry in trainer["env"]},
                 start_new_session=True,
             )
-            pod = Pod(f"{name}-node-0-{index}-x{len(self.created)}", name, index, container, process)
+            pod = Pod(f"{name}-node-0-{index}-{len(self.created)}", name, index, container, process)
             self.nodes[pod.name] = pod
             threading.Thread(target=pod.read, daemon=True).start()
+        self.created.append(job)
+        self.jobs[name] = json.loads(json.dumps(job))
+        self.jobs[name]["metadata"] |= {"namespace": NAMESPACE, "creationTimestamp": now()}
         threading.Thread(target=self.control, args=(name, self.of(name)), daemon=True).start()
 
     def outside(self) -> dict[str, str]:
@@ -259,8 +260,7 @@ class Kubernetes:
 def cluster(folder: Path) -> Iterator[Kubernetes]:
     """A cluster that ends with its last process."""
     state = Kubernetes(folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", state.port), lambda *given: _Api(state, *given))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", state.port), lambda *given: _Api(state, *given))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -273,6 +273,18 @@ def cluster(folder: Path) -> Iterator[Kubernetes]:
         server.shutdown()
         thread.join()
         server.server_close()
+    assert not server.failures, server.failures
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.failures: list[str] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        self.failures.append(traceback.format_exc())
 
 
 class _Api(http.server.BaseHTTPRequestHandler):

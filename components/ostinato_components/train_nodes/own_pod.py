@@ -51,10 +51,11 @@ class OwnPod:
                 _is_by_account(environment) and name.startswith(("AWS_ROLE", "AWS_CONTAINER"))
             ):
                 continue
-            source = self._source(name)
+            is_secret = any(word in name for word in _SECRET)
+            source = self._source(name, is_secret)
             if source:
                 entries.append({"name": name, "valueFrom": source})
-            elif any(word in name for word in _SECRET):
+            elif is_secret:
                 by_value.append(name)
             else:
                 entries.append({"name": name, "value": environment[name]})
@@ -74,7 +75,7 @@ class OwnPod:
         spec: Json = self.pod.get("spec", {})
         return spec
 
-    def _source(self, name: str) -> Json | None:
+    def _source(self, name: str, is_secret: bool) -> Json | None:
         """Where the pod has a variable from: `secretKeyRef` and the like."""
         for container in self._spec.get("containers", []):
             if container["name"] != "main":  # the one that KFP runs the step in
@@ -84,7 +85,7 @@ class OwnPod:
                 source: Json | None = declared[name].get("valueFrom")
                 return source
             whole = list(_whole_secrets(container, name))
-            if len(whole) == 1:
+            if is_secret and len(whole) == 1:
                 return {"secretKeyRef": whole[0]}
         return None
 

@@ -160,8 +160,9 @@ def test_a_secret_by_value_is_refused_and_not_shown():
 
 def test_a_secret_all_of_whose_keys_are_variables_is_handed_on_by_key():
     pod = OwnPod({"spec": {"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "s3"}}]}]}})
-    (entry,) = pod.storage_environment({"AWS_SESSION_TOKEN": "t"})
-    assert entry["valueFrom"] == {"secretKeyRef": {"name": "s3", "key": "AWS_SESSION_TOKEN"}}
+    region, token = pod.storage_environment({"AWS_SESSION_TOKEN": "t", "AWS_REGION": "eu"})
+    assert token["valueFrom"] == {"secretKeyRef": {"name": "s3", "key": "AWS_SESSION_TOKEN"}}
+    assert region == {"name": "AWS_REGION", "value": "eu"}
 
 
 def test_where_it_cannot_be_told_which_secret_it_was_it_is_refused():
