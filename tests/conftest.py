@@ -1,5 +1,6 @@
 """Servers that tests share, and how properties are tested."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -69,3 +70,28 @@ def nobody():
     user = os.geteuid()
     yield lambda: os.seteuid(65534) if user == 0 else None
     os.seteuid(user)
+
+
+@pytest.fixture(scope="session")
+def docker_host():
+    """The address of a real Docker Engine."""
+    import containers
+
+    return containers.address()
+
+
+@pytest.fixture(scope="session")
+def docker_engine(docker_host):
+    """A client of it."""
+    import docker
+
+    with contextlib.closing(docker.DockerClient(base_url=docker_host, timeout=1200)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def train_image(docker_engine):
+    """The name of our image `train` in it, built when first wanted."""
+    import containers
+
+    return containers.train_image(docker_engine)

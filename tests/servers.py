@@ -34,10 +34,13 @@ def free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-def s3_server() -> contextlib.AbstractContextManager[str]:
-    """The endpoint of an S3 server in a process of its own. It knows all of S3 and STS, and takes any keys."""
+def s3_server(host: str = "127.0.0.1") -> contextlib.AbstractContextManager[str]:
+    """The endpoint of an S3 server in a process of its own. It knows all of S3 and STS, and takes any keys.
+
+    `host` is an address of this machine.
+    """
     port = free_port()
-    return _process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port, "/moto-api/")
+    return _process([sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)], port, "/moto-api/", host)
 
 
 def s3_server_with_keys(folder: Path, key: str, secret: str) -> contextlib.AbstractContextManager[str]:
@@ -49,8 +52,8 @@ def s3_server_with_keys(folder: Path, key: str, secret: str) -> contextlib.Abstr
 
 
 @contextlib.contextmanager
-def _process(command: list[str], port: int, path: str = "/") -> Iterator[str]:
-    endpoint = f"http://127.0.0.1:{port}"
+def _process(command: list[str], port: int, path: str = "/", host: str = "127.0.0.1") -> Iterator[str]:
+    endpoint = f"http://{host}:{port}"
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | ENVIRONMENT
     )

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from kfp import components, local
 
 from ostinato.errors import ConfigError, OstinatoError, Problem
+from ostinato.load import load_config
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
 from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
@@ -115,9 +116,10 @@ def run_local(
     """
     target = Path(output_directory)
     check_target(target)
+    document, overrides = on_one_machine(document, overrides or {})
     arguments = {
         "dataset": absolute(dataset),
-        "overrides": json.dumps(dict(overrides or {})),
+        "overrides": json.dumps(dict(overrides)),
         "seed": seed,
     }
     start = time.perf_counter()
@@ -126,6 +128,23 @@ def run_local(
     run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
     hand_out(run)
     return run
+
+
+def on_one_machine(
+    document: Mapping[str, Any], overrides: Mapping[str, object]
+) -> tuple[Mapping[str, Any], Mapping[str, object]]:
+    """The same with one node, where more are asked for: there is no cluster here, and anyone may try a config."""
+    loaded = load_config(document, overrides=overrides)
+    num_nodes = loaded.config.backend.trainer.num_nodes
+    if num_nodes == 1:
+        return document, overrides
+    print(
+        f"warning: backend.trainer.num_nodes is {num_nodes}; this machine trains alone. "
+        "`ostinato compile` makes the pipeline for several.",
+        file=sys.stderr,
+    )
+    one = {"backend.trainer.num_nodes": 1}
+    return load_config(loaded.document, overrides=one).document, {**overrides, **one}
 
 
 def absolute(dataset: str | os.PathLike[str]) -> str:
