@@ -1,5 +1,6 @@
 """Servers that tests share, and how properties are tested."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -37,6 +38,25 @@ def s3(s3_endpoint, monkeypatch):
 
 
 @pytest.fixture
+def chaotic_s3(s3, s3_endpoint, monkeypatch):
+    """As `s3`, but the way there drops, delays, cuts and refuses 5 % of the requests; gives what happened.
+
+    What a test does itself with the file system of `s3` goes straight to the server.
+    """
+    with servers.chaotic(s3_endpoint) as (endpoint, chaos):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield chaos
+
+
+@pytest.fixture
+def watched_s3(s3, s3_endpoint, monkeypatch):
+    """As `s3`, and tells which requests came."""
+    with servers.chaotic(s3_endpoint, share=0.0) as (endpoint, chaos):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield chaos
+
+
+@pytest.fixture
 def open_folder():
     """A folder that any user may enter; those of `tmp_path` are for their owner only."""
     with tempfile.TemporaryDirectory() as name:
@@ -50,3 +70,28 @@ def nobody():
     user = os.geteuid()
     yield lambda: os.seteuid(65534) if user == 0 else None
     os.seteuid(user)
+
+
+@pytest.fixture(scope="session")
+def docker_host():
+    """The address of a real Docker Engine."""
+    import containers
+
+    return containers.address()
+
+
+@pytest.fixture(scope="session")
+def docker_engine(docker_host):
+    """A client of it."""
+    import docker
+
+    with contextlib.closing(docker.DockerClient(base_url=docker_host, timeout=1200)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def train_image(docker_engine):
+    """The name of our image `train` in it, built when first wanted."""
+    import containers
+
+    return containers.train_image(docker_engine)

@@ -1,16 +1,22 @@
-"""Real servers for tests: S3 by moto, the web by Python's own."""
+"""Real servers for tests: S3 by moto, and by rclone, which refuses wrong keys; the web by Python's own; a bad line."""
 
+import collections
 import contextlib
 import functools
+import http.client
 import http.server
 import os
+import random
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 BUCKET = "warehouse"
@@ -28,12 +34,26 @@ def free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-@contextlib.contextmanager
-def s3_server() -> Iterator[str]:
-    """The endpoint of an S3 server in a process of its own."""
+def s3_server(host: str = "127.0.0.1") -> contextlib.AbstractContextManager[str]:
+    """The endpoint of an S3 server in a process of its own. It knows all of S3 and STS, and takes any keys.
+
+    `host` is an address of this machine.
+    """
     port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    return _process([sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)], port, "/moto-api/", host)
+
+
+def s3_server_with_keys(folder: Path, key: str, secret: str) -> contextlib.AbstractContextManager[str]:
+    """The endpoint of an S3 server that takes these keys only; its buckets are the folders in a folder."""
+    port = free_port()
+    rclone = Path(sys.executable).with_name("rclone")
+    address = f"127.0.0.1:{port}"
+    return _process([str(rclone), "serve", "s3", "--auth-key", f"{key},{secret}", "--addr", address, str(folder)], port)
+
+
+@contextlib.contextmanager
+def _process(command: list[str], port: int, path: str = "/", host: str = "127.0.0.1") -> Iterator[str]:
+    endpoint = f"http://{host}:{port}"
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | ENVIRONMENT
     )
@@ -41,11 +61,14 @@ def s3_server() -> Iterator[str]:
         deadline = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
+                urllib.request.urlopen(f"{endpoint}{path}", timeout=5).close()
+                break
+            except urllib.error.HTTPError as error:
+                error.close()
                 break
             except OSError:
-                assert time.monotonic() < deadline, "moto did not start"
-                assert process.poll() is None, "moto ended"
+                assert time.monotonic() < deadline, f"{command[0]} did not start"
+                assert process.poll() is None, f"{command[0]} ended"
                 time.sleep(0.1)
         yield endpoint
     finally:
@@ -53,18 +76,121 @@ def s3_server() -> Iterator[str]:
         process.wait(10)
 
 
-class _Refusal(http.server.BaseHTTPRequestHandler):
-    """Answers 403 to everything, as S3 does to wrong keys."""
+class Chaos:
+    """Between clients and a server: some answers are late, cut, or never come. The same seed, the same mischief."""
+
+    KINDS = ("unsent", "unanswered", "late", "cut", "reset", "busy")
+
+    def __init__(self, server: str, seed: int, share: float, kinds: Sequence[str]) -> None:
+        self.server = urllib.parse.urlsplit(server).netloc
+        self.share, self.kinds = share, kinds
+        self.done: collections.Counter[str] = collections.Counter()
+        """How often what was done."""
+        self.requests: list[tuple[str, str, int]] = []
+        """Method, range and bytes of the body of each request, in the order in which they came."""
+        self.at_once = 0
+        """Most requests that were under way at the same time."""
+        self._under_way = 0
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def request(self, method: str, wanted: str, size: int) -> Iterator[str]:
+        """What befalls a request that is under way; empty for nothing."""
+        with self._lock:
+            kind = self._random.choice(self.kinds) if self._random.random() < self.share else ""
+            self.done.update([kind] if kind else [])
+            self.requests.append((method, wanted, size))
+            self._under_way += 1
+            self.at_once = max(self.at_once, self._under_way)
+        try:
+            yield kind
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """Hands requests on, as the chaos allows."""
+
+    protocol_version = "HTTP/1.1"
+    chaos: Chaos
 
     def do_GET(self) -> None:
-        body = b"<Error><Code>SignatureDoesNotMatch</Code><Message>wrong key</Message></Error>"
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.chaos.request(self.command, self.headers.get("Range") or "", len(body)) as kind:
+            self._hand_on(body, kind)
+
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+
+    def _hand_on(self, body: bytes, kind: str) -> None:
+        if kind == "unsent":
+            self.close_connection = True
+            return
+        if kind == "busy":
+            self._answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>")
+            return
+        server = http.client.HTTPConnection(self.chaos.server, timeout=60)
+        with contextlib.closing(server):
+            server.request(self.command, self.path, body, dict(self.headers))
+            response = server.getresponse()
+            content = response.read()
+        if kind == "unanswered":
+            self.close_connection = True
+            return
+        if kind == "late":
+            time.sleep(1.0)
+        headers = {name: value for name, value in response.getheaders() if name.lower() not in _OF_A_CONNECTION}
+        if self.command == "HEAD":
+            headers["Content-Length"] = response.headers.get("Content-Length", "0")
+        self._answer(response.status, headers, content, kind)
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes, kind: str = "") -> None:
+        self.send_response_only(status)
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        is_broken = kind in ("cut", "reset")
+        self.wfile.write(content[: len(content) // 2] if is_broken else content)
+        if is_broken:
+            self.wfile.flush()
+            self.close_connection = True
+            if kind == "reset":  # the operating system says so instead of good-bye
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+_OF_A_CONNECTION = ("connection", "transfer-encoding", "content-length", "keep-alive")
+
+
+@contextlib.contextmanager
+def chaotic(
+    server: str, seed: int = 0, share: float = 0.05, kinds: Sequence[str] = Chaos.KINDS
+) -> Iterator[tuple[str, Chaos]]:
+    """An endpoint that leads to the server by a bad line, and what happened on it."""
+    chaos = Chaos(server, seed, share, kinds)
+    with _serving(type("_ChaoticProxy", (_Proxy,), {"chaos": chaos})) as endpoint:
+        yield endpoint, chaos
+
+
+class _Refusal(http.server.BaseHTTPRequestHandler):
+    """Answers 403 to everything, as S3 does where it does not like the request."""
+
+    body: bytes
+
+    def do_GET(self) -> None:
+        body = self.body
         self.send_response(403)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET
+    do_HEAD = do_PUT = do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -90,14 +216,26 @@ def web_server(folder: Path) -> contextlib.AbstractContextManager[str]:
     return _serving(functools.partial(_Handler, directory=str(folder)))
 
 
-def refusing_server() -> contextlib.AbstractContextManager[str]:
-    """The endpoint of an S3 server that knows none of our keys."""
-    return _serving(_Refusal)
+def refusing_server(
+    code: str, body: str = "<Error><Code>{}</Code><Message>no</Message></Error>"
+) -> contextlib.AbstractContextManager[str]:
+    """The endpoint of a server, of S3 if not told otherwise, that refuses everything for the same reason."""
+    return _serving(type("_Refusing", (_Refusal,), {"body": body.format(code).encode()}))
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Ends without waiting for connections that clients keep open; a client that goes away is no news."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
 
 
 @contextlib.contextmanager
 def _serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

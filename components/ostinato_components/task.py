@@ -56,17 +56,25 @@ def report(error: OstinatoError) -> None:
     if path is None:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return
-    problems = [[problem.where, problem.message, problem.allowed, problem.hint] for problem in error.problems]
     # Steps side by side may both fail: what is there is one of the errors, whole.
     temporary = Path(f"{path}.{os.getpid()}")
-    temporary.write_text(json.dumps({"exit_code": error.exit_code, "problems": problems}), encoding="utf-8")
+    temporary.write_text(to_json(error), encoding="utf-8")
     temporary.replace(path)
 
 
 def reported(path: str) -> OstinatoError | None:
     """The error that a step handed over, with the same class; None where there is none."""
     file = Path(path)
-    if not file.exists():
-        return None
-    found = json.loads(file.read_text(encoding="utf-8"))
+    return from_json(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def to_json(error: OstinatoError) -> str:
+    """The error as one process tells it to another."""
+    problems = [[problem.where, problem.message, problem.allowed, problem.hint] for problem in error.problems]
+    return json.dumps({"exit_code": error.exit_code, "problems": problems})
+
+
+def from_json(text: str | bytes) -> OstinatoError:
+    """The same error, of the same class."""
+    found = json.loads(text)
     return ERRORS[found["exit_code"]](Problem(*fields) for fields in found["problems"])

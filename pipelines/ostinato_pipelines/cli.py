@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from ostinato import __version__
@@ -57,8 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code. Errors of a user are printed without a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(arguments)
-        sys.stdout.flush()
+        with _terminated_is_interrupted():
+            code = _dispatch(arguments)
+            sys.stdout.flush()
     except OstinatoError as error:
         _complain(error)
         return error.exit_code
@@ -76,6 +80,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(OstinatoError(f"{place}{error.strerror or error}"))
         return OstinatoError.exit_code
     return code
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C does: what is being written is cleared away, and the exit code says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(error: OstinatoError) -> None:

@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ostinato import __version__
 from ostinato.errors import ConfigError, Problem, listing
-from ostinato.load import canonical_json
+from ostinato.load import canonical_json, from_json
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_components.resolve import check_size
 from ostinato_pipelines.pipeline import make_pipeline
@@ -65,25 +65,25 @@ def pipeline_text(
     image_train: str | None = None,
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config = ""
+    config, backend = "", None
     if document is not None:
         config = canonical_json(document)
         check_size(config)
-    shards = shards_of(document) if document is not None else 0
-    pipeline = make_pipeline(pipeline_name(name or UNIVERSAL_NAME), describe(document), config, shards)
+        backend = from_json(config).backend
     images = {
         DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
         TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
     }
+    pipeline = make_pipeline(
+        pipeline_name(name or UNIVERSAL_NAME),
+        describe(document),
+        config,
+        backend=backend,
+        nodes_image=images[TRAIN_IMAGE],
+    )
     text = component_text(pipeline, images)
     check_package(text)
     return text
-
-
-def shards_of(document: Mapping[str, Any]) -> int:
-    """Tasks that share the preprocessing; 0 where the config asks for none."""
-    shards: int = document.get("backend", {}).get("preprocessing", {}).get("shards", 0)
-    return shards
 
 
 def component_text(component: object, images: Mapping[str, str] | None = None) -> str:

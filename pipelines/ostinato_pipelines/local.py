@@ -16,7 +16,9 @@ from typing import Any, TextIO
 from kfp import components, local
 
 from ostinato.errors import ConfigError, OstinatoError, Problem
+from ostinato.load import load_config
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
+from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
 from ostinato_pipelines.local_runner import Observer, as_we_need_it
 
@@ -93,6 +95,7 @@ def run_local(
     seed: int = 42,
     overrides: Mapping[str, object] | None = None,
     caching: bool = True,
+    resume: bool = False,
     store: str | os.PathLike[str] = STORE,
 ) -> LocalRun:
     """Compiles the config and runs the pipeline here, each step in a process of its own; steps are cached by content.
@@ -104,6 +107,8 @@ def run_local(
         seed: seed of the split and of training.
         overrides: dotted paths of the config and their values.
         caching: False runs every step.
+        resume: goes on from the checkpoint of an interrupted training of the same config, data and seed, if there is
+            one.
         store: folder of the artifacts and the cache.
 
     Raises:
@@ -111,17 +116,35 @@ def run_local(
     """
     target = Path(output_directory)
     check_target(target)
+    document, overrides = on_one_machine(document, overrides or {})
     arguments = {
         "dataset": absolute(dataset),
-        "overrides": json.dumps(dict(overrides or {})),
+        "overrides": json.dumps(dict(overrides)),
         "seed": seed,
     }
     start = time.perf_counter()
     text = pipeline_text(document, name=pipeline_name(target.name))
-    steps = execute(text, arguments, Path(store).absolute(), caching=caching)
+    steps = execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume)
     run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
     hand_out(run)
     return run
+
+
+def on_one_machine(
+    document: Mapping[str, Any], overrides: Mapping[str, object]
+) -> tuple[Mapping[str, Any], Mapping[str, object]]:
+    """The same with one node, where more are asked for: there is no cluster here, and anyone may try a config."""
+    loaded = load_config(document, overrides=overrides)
+    num_nodes = loaded.config.backend.trainer.num_nodes
+    if num_nodes == 1:
+        return document, overrides
+    print(
+        f"warning: backend.trainer.num_nodes is {num_nodes}; this machine trains alone. "
+        "`ostinato compile` makes the pipeline for several.",
+        file=sys.stderr,
+    )
+    one = {"backend.trainer.num_nodes": 1}
+    return load_config(loaded.document, overrides=one).document, {**overrides, **one}
 
 
 def absolute(dataset: str | os.PathLike[str]) -> str:
@@ -130,8 +153,10 @@ def absolute(dataset: str | os.PathLike[str]) -> str:
     return text if "://" in text else os.path.abspath(text)
 
 
-def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool) -> list[StepRun]:
-    """Runs a compiled pipeline; its artifacts go below `store`."""
+def execute(
+    text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool, resume: bool = False
+) -> list[StepRun]:
+    """Runs a compiled pipeline; its artifacts, and checkpoints of training, go below `store`."""
     try:
         store.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.mkdtemp(prefix="run-", dir=store)
@@ -149,7 +174,12 @@ def execute(text: str, arguments: Mapping[str, Any], store: Path, *, caching: bo
         )
         pipeline = components.load_component_from_text(text)
         progress = Progress(sys.stderr, count_steps(pipeline.pipeline_spec))
-        with as_we_need_it(progress, {ERROR_FILE: error_file}):
+        environment = {
+            ERROR_FILE: error_file,
+            CHECKPOINTS: str(store / "checkpoints"),
+            RESUME: str(int(resume)),
+        }
+        with as_we_need_it(progress, environment):
             pipeline(**arguments)
         if progress.failed:
             raise reported(error_file) or crash(*progress.failed)

@@ -29,6 +29,7 @@ from ostinato import __version__
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, TRAINING_STATISTICS
 from ostinato.errors import ConfigError, DataError, Problem
 from ostinato.load import LoadedConfig, load_config, render
+from ostinato_pipelines.prediction_files import saved, write_predictions
 from ostinato_pipelines.results import (
     EvaluationResults,
     ExperimentResults,
@@ -40,7 +41,6 @@ from ostinato_pipelines.results import (
     as_returned,
     make_run_directory,
     write_json,
-    write_predictions,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class Model:
         model_name: str = "run",
         output_directory: str = "results",
         random_seed: int = 42,
+        resume: bool = False,
         skip_save_training_description: bool = False,
         skip_save_training_statistics: bool = False,
         skip_save_model: bool = False,
@@ -132,11 +133,13 @@ class Model:
     ) -> TrainingResults:
         """Preprocesses, trains and keeps the best model by the validation metric.
 
-        Writes `<output_directory>/<experiment_name>_<model_name>/`, with a counter where that exists.
+        Writes `<output_directory>/<experiment_name>_<model_name>/`, with a counter where that exists. While training,
+        checkpoints lie in `<output_directory>/.checkpoints`, or in `backend.storage`; with `resume` it goes on from
+        one of the same config, data and seed, if there is one.
 
         Raises:
             DataError: the data can't be read or don't fit the config.
-            Interrupted: stopped from outside; the best model so far was kept.
+            Interrupted: stopped from outside; the best model so far and a checkpoint were kept.
         """
         from ostinato.predictor import Predictor
         from ostinato_components import train
@@ -161,6 +164,8 @@ class Model:
                 self._loaded.config,
                 model_folder,
                 seed=random_seed,
+                checkpoints=train.checkpoint_folder(self._loaded.config, f"{output_directory}/.checkpoints"),
+                resume=resume,
                 skip_save_progress=skip_save_progress,
                 skip_save_log=skip_save_log,
             )
@@ -191,7 +196,7 @@ class Model:
         skip_save_eval_stats: bool = False,
         **training: bool,
     ) -> ExperimentResults:
-        """`train`, then `evaluate` on one split, with a report. `training` are the `skip_save_…` of `train`."""
+        """`train`, then `evaluate` on one split, with a report; `training`: more arguments of `train`."""
         from ostinato_components import evaluate
 
         keep_data = not training.pop("skip_save_processed_input", True)
@@ -236,13 +241,15 @@ class Model:
         dataset: Dataset,
         *,
         data_format: str = "auto",
-        batch_size: int = 2048,
+        batch_size: int | None = None,
         skip_save_unprocessed_output: bool = True,
         skip_save_predictions: bool = True,
         output_directory: str = "results",
         return_type: ReturnType = "pandas",
     ) -> PredictionResults:
         """Predictions for raw rows; the columns to predict need not be there.
+
+        At most `batch_size` rows go through the network at once; None leaves it to the network.
 
         Raises:
             DataError: a column of an input feature is missing, or the data can't be read.
@@ -251,11 +258,10 @@ class Model:
 
         predictor = self._trained()
         source = open_source(dataset, data_format)
-        tables = list(predictor.predict_stream(source, batch_size=batch_size))
-        table = pa.concat_tables(tables)
+        tables = predictor.predict_stream(source, batch_size=batch_size)
         if not skip_save_predictions:
-            Path(output_directory).mkdir(parents=True, exist_ok=True)
-            write_predictions(table, Path(output_directory), unprocessed=not skip_save_unprocessed_output)
+            tables = saved(tables, Path(output_directory), unprocessed=not skip_save_unprocessed_output)
+        table = pa.concat_tables(tables)
         return PredictionResults(as_returned(table, return_type), output_directory, tuple(predictor.warnings(source)))
 
     def evaluate(
@@ -264,7 +270,7 @@ class Model:
         *,
         data_format: str = "auto",
         split: EvaluationSplit = "full",
-        batch_size: int = 2048,
+        batch_size: int | None = None,
         skip_save_unprocessed_output: bool = True,
         skip_save_predictions: bool = True,
         skip_save_eval_stats: bool = True,

@@ -1,10 +1,11 @@
-"""The DAG: resolve -> infer_schema -> preprocess -> train -> evaluate -> export."""
+"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export."""
 
 from typing import Any
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
+from ostinato.backend.spec import BackendSpec
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
 from ostinato_components.infer_schema.component import infer_schema
@@ -18,17 +19,28 @@ from ostinato_components.preprocess.component import (
 )
 from ostinato_components.resolve.component import resolve
 from ostinato_components.train.component import train
+from ostinato_components.train_nodes.component import train_nodes
 
 
-def make_pipeline(name: str, description: str, default_config: str = "", shards: int = 0) -> BaseComponent:
+def make_pipeline(
+    name: str,
+    description: str,
+    default_config: str = "",
+    *,
+    backend: BackendSpec | None = None,
+    nodes_image: str = "",
+) -> BaseComponent:
     """The pipeline.
 
     Args:
         name: its name.
-        description: what it does.
+        description: what the run page says of it.
         default_config: what the run form shows as the config.
-        shards: tasks that share the preprocessing; 0 for one step that does it all.
+        backend: the section of the config, which decides on the steps; None where the config is not known yet.
+        nodes_image: image of the nodes that train, where the backend has several.
     """
+    backend = backend or BackendSpec()
+    shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
 
     @dsl.pipeline(name=name, description=description)
     def pipeline(
@@ -48,12 +60,12 @@ def make_pipeline(name: str, description: str, default_config: str = "", shards:
             config: The config, as YAML or JSON.
             overrides: Fields of the config to replace, as a JSON object of dotted paths: {"trainer.epochs": 5}.
             seed: Seed of the split and of training; the same seed, data and config give the same model.
-            cpu: CPUs of the training step, e.g. 4 or 500m.
-            memory: Memory of the training step, e.g. 8Gi.
+            cpu: CPUs of the training step, or of each node that trains, e.g. 4 or 500m.
+            memory: Memory of the training step, or of each node, e.g. 8Gi.
             accelerator_type: Kind of accelerator of the training step, as the cluster names it, e.g. nvidia.com/gpu.
-            accelerator_count: Number of accelerators of the training step; 0 trains on CPUs.
+            accelerator_count: Number of accelerators of the training step, or of each node; 0 trains on CPUs.
         """
-        resolved = resolve(dataset=dataset, config=config, overrides=overrides, seed=seed)
+        resolved = resolve(dataset=dataset, config=config, overrides=overrides, seed=seed, many_nodes=many_nodes)
         # It reads no more of the data than their digest, and what follows is keyed on what it finds.
         resolved.set_caching_options(False)
         digest, fingerprint = resolved.outputs["digest"], resolved.outputs["fingerprint"]
@@ -72,10 +84,14 @@ def make_pipeline(name: str, description: str, default_config: str = "", shards:
         else:
             data = preprocess(**what).after(inferred).outputs["data"]
 
-        trained = train(data=data, config=resolved.outputs["config"], seed=seed, digest=digest)
+        training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
+        trained = train_nodes(image=nodes_image, **training) if many_nodes else train(**training)
         # Inputs of the run form, which enter the cache key of this task only.
         trained.set_cpu_limit(cpu).set_memory_limit(memory)
         trained.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
+        if backend.storage:
+            # It goes on from its checkpoint; without a storage it would begin anew. KFP does not retry a deleted pod.
+            trained.set_retry(1, backoff_duration="60s")
         model = trained.outputs["model"]
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)

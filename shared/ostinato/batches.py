@@ -13,8 +13,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import pyarrow as pa
+
 from ostinato import storage
 from ostinato.errors import DataError, Problem, did_you_mean, listing
+from ostinato.resources import usable_cores
 from ostinato.sources.arrow import ORC, ArrowIPC, Parquet
 from ostinato.sources.delimited import Delimited
 from ostinato.sources.file import FileSource, Format
@@ -62,18 +65,20 @@ def open_source(dataset: object, data_format: str = "auto") -> Source:
     """
     if isinstance(dataset, Source):
         return dataset
+    if pa.cpu_count() > usable_cores():  # Arrow counts the cores of the host, not those of the container
+        pa.set_cpu_count(usable_cores())
     if not isinstance(dataset, str | os.PathLike):
         return TableSource(as_table(dataset))
     uri = os.fspath(dataset)
     if not isinstance(uri, str) or not uri.strip():
         raise DataError(Problem("dataset", "the name of the data is empty", "a path or URI"))
-    files = storage.expand(uri)
+    files = storage.find(uri)
     if data_format not in ("auto", *_IN_MEMORY):
         return FileSource(uri, files, _format_named(uri, data_format))
     if len(files) > 1:
         # A README in a folder of data is no data.
-        files = [file for file in files if _ending(file)[0] in _ENDINGS] or files
-    kinds = Counter(_format_of(file) for file in files)
+        files = [file for file in files if _ending(file.uri)[0] in _ENDINGS] or files
+    kinds = Counter(_format_of(file.uri) for file in files)
     if len(kinds) > 1:
         found = listing(f"{count} of {kind}" for kind, count in kinds.items())
         raise DataError(Problem(uri, f"holds files of several formats: {found}", hint="use a pattern, such as *.csv"))

@@ -63,7 +63,7 @@ def check(full: Section) -> list[Fault]:
     """Everything that is wrong between the parts of an expanded document."""
     features = features_of(full)
     checks: tuple[Callable[[Features], Iterable[Fault]], ...] = (
-        _names, _leaks, _dependencies, _ties, _validation, _split, _balance,
+        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes,
     )  # fmt: skip
     return [fault for each in checks for fault in each(features)]
 
@@ -219,3 +219,16 @@ def _balance(features: Features) -> Iterator[Fault]:
         if len(kinds) != 1 or kinds[0] not in ("binary", "category"):
             found = f"there are {len(kinds)} outputs" if len(kinds) != 1 else f"the output has the type {kinds[0]}"
             yield fault_at(features.full, ("preprocessing", key), found, "a single output, binary or category")
+
+
+def _nodes(features: Features) -> Iterator[Fault]:
+    backend = features.full.section("backend")
+    trainer = backend.section("trainer") if backend is not None else None
+    num_nodes = trainer.get("num_nodes") if trainer is not None else None
+    if backend is None or not isinstance(num_nodes, int) or num_nodes <= 1:
+        return
+    storage = backend.get("storage")
+    if storage is None or (isinstance(storage, str) and "://" not in storage.removeprefix("file://")):
+        found = "is missing" if storage is None else f"{shown(storage)} is a path of one machine"
+        message = f"{found}; {num_nodes} nodes need one that all of them see"
+        yield fault_at(features.full, ("backend", "storage"), message, "a URI, e.g. s3://bucket/folder")

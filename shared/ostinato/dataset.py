@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
 
@@ -20,6 +23,19 @@ from ostinato.config import Config
 from ostinato.errors import DataError, Problem
 from ostinato.shape import Shape
 
+_CHUNK_BYTES = 1 << 20
+_AGAIN = "run preprocessing again (`ostinato run --no_cache`)"
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """What of a shard is read at once."""
+
+    shard: Shard
+    number: int
+    """In the shard, from 0."""
+    rows: int
+
 
 class DataFolder:
     """What the step preprocess wrote: shards by split, statistics, manifest.
@@ -30,6 +46,7 @@ class DataFolder:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = str(folder).rstrip("/")
+        self._known: set[str] = set()
         try:
             self.manifest = Manifest.model_validate_json(storage.read_bytes(f"{self.folder}/{MANIFEST}"))
         except (DataError, FileNotFoundError) as error:
@@ -67,38 +84,88 @@ class DataFolder:
                     result[name] = np.empty((rows, *values.shape[1:]), values.dtype)
                 result[name][start : start + length] = values
             start += length
-        return result if rows else {name: self._empty(name) for name in names}
+        return result if rows else self.no_rows(names)
 
     def iter(self, split: SplitName, columns: Sequence[str] | None = None) -> Iterator[dict[str, np.ndarray]]:
         """The rows of a split in order, one row group (at most 65,536 rows) at a time."""
         names = list(self.metadata) if columns is None else list(columns)
         for shard in self.manifest.splits.get(split, ()):
-            with self._open(shard) as stream, pq.ParquetFile(stream) as parquet:
-                missing = [name for name in names if name not in parquet.schema_arrow.names]
-                if missing:
-                    raise DataError(Problem(name, f"is not among the columns of {self.folder}") for name in missing)
+            with self._parquet(shard, names) as parquet:
                 for group in range(parquet.num_row_groups):
                     table = parquet.read_row_group(group, columns=names)
                     yield {name: _array(table.column(name)) for name in names}
 
-    def _open(self, shard: Shard) -> IO[bytes]:
+    def row_groups(self, split: SplitName) -> list[RowGroup]:
+        """The row groups of a split, in order."""
+        return [
+            RowGroup(shard, number, rows)
+            for shard in self.manifest.splits.get(split, ())
+            for number, rows in enumerate(shard.row_groups)
+        ]
+
+    def read_group(self, group: RowGroup, columns: Sequence[str]) -> dict[str, np.ndarray]:
+        """[N] or [N, T] by feature, the rows of one row group."""
+        with self._parquet(group.shard, columns) as parquet:
+            table = parquet.read_row_group(group.number, columns=list(columns))
+            return {name: _array(table.column(name)) for name in columns}
+
+    def no_rows(self, columns: Sequence[str]) -> dict[str, np.ndarray]:
+        """No rows of the columns, with the type and length that their rows have."""
+        for split in self.manifest.splits:
+            for group in self.row_groups(split)[:1]:
+                return {name: values[:0] for name, values in self.read_group(group, columns).items()}
+        return {name: np.empty(0, np.float32) for name in columns}
+
+    @contextlib.contextmanager
+    def _parquet(self, shard: Shard, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
+        """An open shard that has the columns.
+
+        Raises:
+            DataError: it is missing, damaged or not the one that preprocessing wrote, or lacks a column.
+        """
         path = shard.path if "://" in shard.path else f"{self.folder}/{shard.path}"
+        with self._checked(shard, path) as stream:
+            try:
+                with pq.ParquetFile(stream) as parquet:
+                    missing = [name for name in columns if name not in parquet.schema_arrow.names]
+                    if missing:
+                        raise DataError(Problem(name, f"is not among the columns of {self.folder}") for name in missing)
+                    yield parquet
+            except pa.ArrowInvalid as error:
+                raise DataError(Problem(path, f"can't be read as Parquet: {error}", hint=_AGAIN)) from error
+
+    def _checked(self, shard: Shard, path: str) -> IO[bytes]:
+        """The shard as an open file; before its first use it is compared with what the manifest says of it."""
         try:
-            return storage.open_file(path, "rb")
-        except FileNotFoundError as error:
-            raise DataError(Problem(path, "is missing: the data folder is not whole")) from error
+            stream = storage.open_file(path, "rb")
+        except (FileNotFoundError, DataError) as error:
+            raise DataError(Problem(path, "is missing: the data folder is not whole", hint=_AGAIN)) from error
+        if path in self._known:
+            return stream
+        size = stream.seek(0, os.SEEK_END)
+        if size != shard.bytes:
+            stream.close()
+            found = f"has {size:,} bytes, and the manifest says {shard.bytes:,}: it is damaged"
+            raise DataError(Problem(path, found, hint=_AGAIN))
+        stream.seek(0)
+        # What lies in a bucket appeared there whole, and reading it twice would cost as much as training on it.
+        if storage.is_local(path):
+            hasher = hashlib.sha256()
+            while chunk := stream.read(_CHUNK_BYTES):
+                hasher.update(chunk)
+            if hasher.hexdigest() != shard.sha256:
+                stream.close()
+                raise DataError(
+                    Problem(path, "is not the file that the manifest names: its digest differs", hint=_AGAIN)
+                )
+            stream.seek(0)
+        self._known.add(path)
+        return stream
 
     def _entry(self, name: str) -> dict[str, Any]:
         if name not in self.metadata:
             raise DataError(Problem(name, f"is not among the features of {self.folder}"))
         return self.metadata[name]
-
-    def _empty(self, name: str) -> np.ndarray:
-        """No rows of a column, with the type and length that rows of another split have."""
-        for split in self.manifest.splits:
-            if self.manifest.rows(split):
-                return next(self.iter(split, [name]))[name][:0]
-        return np.empty(0, np.float32)
 
 
 def _features(config: Config) -> list[Any]:

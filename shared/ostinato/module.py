@@ -6,7 +6,7 @@ N rows, F features, T steps of a sequence, D units, K logits, E ensemble members
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -124,13 +124,24 @@ class Loss(nn.Module, ABC):
         """[N] weight of each row; 0 leaves a row out; None where all rows count alike."""
         return None if self.shape.kind == "number" else (targets >= 0).to(torch.float32)
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, K] logits, [N] targets -> scalar, the weighted mean over rows; 0 where no row counts."""
-        return weighted_mean(self.rows(logits, targets), self.weights(targets))
+    def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
+        """[N, K] logits, [N] targets -> scalar, the weighted mean over rows; 0 where no row counts.
+
+        With `sum_up`, the mean over the rows of all processes that share the batch.
+        """
+        return weighted_mean(self.rows(logits, targets), self.weights(targets), sum_up)
 
 
-def weighted_mean(rows: Tensor, weights: Tensor | None) -> Tensor:
+SumUp = Callable[[Tensor], Tensor]
+"""What this process has -> the sum of what all have; the gradient is that of this process's part."""
+
+
+def weighted_mean(rows: Tensor, weights: Tensor | None, sum_up: SumUp | None = None) -> Tensor:
     """[N] losses, [N] weights -> scalar; 0 where no row counts."""
+    if sum_up is not None:
+        ones = torch.ones_like(rows) if weights is None else weights
+        summed = sum_up(torch.stack([(rows * ones).sum(), ones.sum()]))
+        return summed[0] / summed[1].clamp_min(torch.finfo(summed.dtype).tiny)
     if weights is None:
         return rows.mean()
     # Not `rows[weights > 0]`: a shape that depends on the data breaks torch.compile.

@@ -10,8 +10,11 @@ frequent value stands for a missing one. No row is ever left out: where training
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -25,6 +28,8 @@ from ostinato.column import Column, Fitted, OutputColumn, input_column, output_c
 from ostinato.config import Config
 from ostinato.errors import DataError, Problem, did_you_mean, listing
 from ostinato.load import from_json
+from ostinato.missing import missing
+from ostinato.sources.blocks import in_order
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,15 +38,32 @@ if TYPE_CHECKING:
     from ostinato.model.ecd import ECD
 
 NetworkKind = Literal["torch", "onnx"]
-BATCH_SIZE = 2048
-"""Rows that go through the network at once; on a CPU twice as fast as 8,192, whose activations leave the cache."""
+BATCH_SIZE = 1024
+"""Most rows that go through the network at once on a CPU. With twice as many, activations of the default network are so
+large that malloc gives their pages back to the system each time, and a pass takes 1.6 times as long."""
+_BATCH_VALUES = 1 << 15
+"""Most encoded values of such a batch: a value of a text becomes a vector of some hundred numbers."""
+_GPU_BATCH_VALUES = 1 << 19
+"""The same on a GPU, where a step must be large to be worth starting."""
+_CHUNK_ROWS = 65_536
+"""Rows that are encoded and predicted by one thread while others do the rows beside them."""
+_THREADS = 4
+"""Chunks in work at once: as many as `in_order` takes."""
+_CHUNK_VALUES = 1 << 23
+"""Values of a chunk's inputs and predictions; so a chunk of long texts, or of many classes, has fewer rows."""
 
 
 class Network(Protocol):
     """What turns encoded inputs into scores."""
 
     def scores(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """[N] or [N, T] by input -> scores by output, as `OutputColumn.predictions` takes them."""
+        """[N] or [N, T] by input -> scores by output, as `OutputColumn.predictions` takes them.
+
+        However many rows there are; from any thread.
+        """
+
+    def side_by_side(self) -> contextlib.AbstractContextManager[None]:
+        """While several threads call `scores`."""
 
 
 @dataclass
@@ -56,6 +78,15 @@ class Report:
     """By input: values that could not be read, or are infinite; they count as missing."""
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By input: some of the values that could not be read."""
+
+    def add(self, other: Report) -> None:
+        """Counts the rows that come after these."""
+        self.rows += other.rows
+        for name, count in other.unseen.items():
+            self.unseen[name] = self.unseen.get(name, 0) + count
+        for name, count in other.unparsable.items():
+            self.unparsable[name] = self.unparsable.get(name, 0) + count
+            self.samples[name] = (*self.samples.get(name, ()), *other.samples[name])[:5]
 
     def warnings(self) -> list[str]:
         """One line for each input with odd values."""
@@ -120,36 +151,28 @@ class Predictor:
         fitted = {spec.name: read_fitted(spec, metadata[spec.name]) for spec in specs}
         return cls(config, fitted, OnnxNetwork(_read(folder, ONNX), bundle), manifest)
 
-    def predict(self, table: pa.Table | pa.RecordBatch, *, batch_size: int = BATCH_SIZE) -> pa.Table:
+    def predict(self, table: pa.Table | pa.RecordBatch, *, batch_size: int | None = None) -> pa.Table:
         """Raw rows -> columns of predictions, `<output>_predictions` and others as Ludwig names them, in order.
 
-        Columns that are no inputs are ignored. An empty table gives an empty table with the same columns.
+        Columns that are no inputs are ignored. An empty table gives an empty table with the same columns. At most
+        `batch_size` rows go through the network at once; None leaves it to the network.
 
         Raises:
             DataError: columns of inputs are missing; names all of them.
         """
-        self.report = Report()
         self.check_columns(table.column_names)
-        parts = [
-            self._predict(table.slice(start, batch_size)) for start in range(0, max(table.num_rows, 1), batch_size)
-        ]
-        return pa.concat_tables(parts)
+        return pa.concat_tables(self._stream([table], batch_size))
 
-    def predict_stream(self, source: Source, *, batch_size: int = BATCH_SIZE) -> Iterator[pa.Table]:
-        """Predictions of a source, at most `batch_size` rows at a time; at least one table, which may be empty.
+    def predict_stream(self, source: Source, *, batch_size: int | None = None) -> Iterator[pa.Table]:
+        """Predictions of a source, some rows at a time, in order; at least one table, which may be empty.
+
+        Memory does not grow with the source. `batch_size` as in `predict`.
 
         Raises:
             DataError: columns of inputs are missing, or the data can't be read.
         """
-        self.report = Report()
         self.check_columns(source.column_names())
-        is_empty = True
-        for batch in source.batches(self.columns(), self.types()):
-            for start in range(0, batch.num_rows, batch_size):
-                is_empty = False
-                yield self._predict(batch.slice(start, batch_size))
-        if is_empty:
-            yield self._predict(pa.table({name: pa.nulls(0, kind) for name, kind in self.types().items()}))
+        yield from self._stream(source.batches(self.columns(), self.types()), batch_size)
 
     def columns(self) -> list[str]:
         """Columns of the data that the inputs read, each once."""
@@ -190,10 +213,9 @@ class Predictor:
 
     def encode_inputs(self, batch: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray]:
         """Raw rows -> what the network takes, by input: [N] or [N, T]. Adds to `report`."""
-        self.report.rows += batch.num_rows
-        return {
-            name: self._encode(name, column, batch.column(self.sources[name])) for name, column in self.inputs.items()
-        }
+        encoded, report = self._encode(batch)
+        self.report.add(report)
+        return encoded
 
     def predictions(self, scores: Mapping[str, np.ndarray]) -> pa.Table:
         """Scores by output -> the columns of predictions."""
@@ -219,10 +241,41 @@ class Predictor:
         """Names of the columns that are predicted for an output."""
         return list(self.outputs[name].predictions(self._no_scores()[name], self.fitted[name]))
 
-    def _predict(self, batch: pa.Table | pa.RecordBatch) -> pa.Table:
-        if batch.num_rows == 0:
-            return self.predictions(self._no_scores())
-        return self.predictions(self.network.scores(self.encode_inputs(batch)))
+    def _stream(self, batches: Iterable[pa.Table | pa.RecordBatch], batch_size: int | None) -> Iterator[pa.Table]:
+        self.report = Report()
+        chunks = self._chunks(batches)
+        first, second = next(chunks, None), next(chunks, None)
+        if first is None:
+            yield self.predictions(self._no_scores())
+        elif second is None:  # a request of a few rows needs no threads
+            yield self._counted(self._predict(first, batch_size))
+        else:
+            work = functools.partial(self._predict, batch_size=batch_size)
+            with self.network.side_by_side():
+                for predicted in in_order(work, itertools.chain((first, second), chunks)):
+                    yield self._counted(predicted)
+
+    def _chunks(self, batches: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[pa.Table | pa.RecordBatch]:
+        columns = self.inputs | self.outputs
+        shapes = [column.shape(self.fitted[name]) for name, column in columns.items()]
+        values = sum(len(shape.classes) + (shape.length or 1) for shape in shapes)
+        rows = max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // values))
+        for batch in batches:
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+
+    def _predict(self, chunk: pa.Table | pa.RecordBatch, batch_size: int | None) -> tuple[pa.Table, Report]:
+        encoded, report = self._encode(chunk)
+        if batch_size is None or batch_size >= chunk.num_rows:
+            scores = self.network.scores(encoded)
+        else:
+            scores = joined(self.network.scores(batch) for batch in batches(encoded, batch_size))
+        return self.predictions(scores), report
+
+    def _counted(self, predicted: tuple[pa.Table, Report]) -> pa.Table:
+        table, report = predicted
+        self.report.add(report)
+        return table
 
     def _no_scores(self) -> dict[str, np.ndarray]:
         shapes = {name: column.shape(self.fitted[name]) for name, column in self.outputs.items()}
@@ -231,20 +284,38 @@ class Predictor:
             for name, shape in shapes.items()
         }
 
-    def _encode(self, name: str, column: Column[Any, Any], raw: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        parsed, unparsable = column.parse(raw)
-        odd = unparsable.count + unparsable.infinite
-        if odd:
-            self.report.unparsable[name] = self.report.unparsable.get(name, 0) + odd
-            self.report.samples[name] = (*self.report.samples.get(name, ()), *unparsable.samples)[:5]
-        encoded = column.encode(parsed, self.fitted[name])
-        if name in self._categories:
+    def _encode(self, batch: pa.Table | pa.RecordBatch) -> tuple[dict[str, np.ndarray], Report]:
+        report = Report(batch.num_rows)
+        encoded: dict[str, np.ndarray] = {}
+        for name, column in self.inputs.items():
+            parsed, unparsable = column.parse(batch.column(self.sources[name]))
+            if odd := unparsable.count + unparsable.infinite:
+                report.unparsable[name], report.samples[name] = odd, unparsable.samples
+            encoded[name] = column.encode(parsed, self.fitted[name])
             # 0 is the slot of unknown values; a missing value lies there too, but is no news.
-            present = parsed.is_valid().to_numpy(zero_copy_only=False)
-            unseen = int(np.count_nonzero((encoded == 0) & present))
-            if unseen:
-                self.report.unseen[name] = self.report.unseen.get(name, 0) + unseen
-        return encoded
+            if name in self._categories and (unseen := int(np.count_nonzero((encoded[name] == 0) & ~missing(parsed)))):
+                report.unseen[name] = unseen
+        return encoded, report
+
+
+def batches(columns: Mapping[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
+    """The columns, some rows at a time."""
+    for start in range(0, len(next(iter(columns.values()))), rows):
+        yield {name: column[start : start + rows] for name, column in columns.items()}
+
+
+def rows_within(columns: Mapping[str, np.ndarray], values: int, most: int) -> int:
+    """Rows of a batch of at most so many values and rows."""
+    width = sum(column.shape[1] if column.ndim == 2 else 1 for column in columns.values())
+    return max(1, min(most, values // width))
+
+
+def joined(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The same columns of several parts, one below the other."""
+    found = list(parts)
+    if len(found) == 1:
+        return dict(found[0])
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
 class TorchNetwork:
@@ -269,10 +340,27 @@ class TorchNetwork:
 
     def scores(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """[N] or [N, T] by input -> scores by output."""
+        return joined(self._scores(batch) for batch in self.batches(inputs))
+
+    def side_by_side(self) -> contextlib.AbstractContextManager[None]:
+        """Fewer threads for each operation: rows beside each other share the cores better than parts of a row."""
+        from ostinato.resources import usable_cores
+        from ostinato.trainer.device import threads
+
+        cores = usable_cores()
+        return threads(max(1, cores // min(cores, _THREADS)))
+
+    def batches(self, inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """The inputs in pieces that suit the device."""
+        if self.device.type == "cpu":
+            return batches(inputs, rows_within(inputs, _BATCH_VALUES, BATCH_SIZE))
+        return batches(inputs, rows_within(inputs, _GPU_BATCH_VALUES, _CHUNK_ROWS))
+
+    def _scores(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         import torch
 
         with torch.inference_mode():
-            scores = self.model.scores(self.logits(inputs))
+            scores = self.model.scores(self.logits(batch))
         return {name: value.float().cpu().numpy() for name, value in scores.items()}
 
 
@@ -291,9 +379,16 @@ class OnnxNetwork:
 
     def scores(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """[N] or [N, T] by input -> scores by output."""
+        return joined(map(self._scores, batches(inputs, rows_within(inputs, _BATCH_VALUES, BATCH_SIZE))))
+
+    def side_by_side(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing to do: a session may run in several threads."""
+        return contextlib.nullcontext()
+
+    def _scores(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         known = {argument.name for argument in self.session.get_inputs()}
         # The exporter leaves out an input that the network does not use.
-        feed = {self.inputs[name]: column for name, column in inputs.items() if self.inputs[name] in known}
+        feed = {self.inputs[name]: column for name, column in batch.items() if self.inputs[name] in known}
         values = self.session.run(list(self.outputs.values()), feed)
         return dict(zip(self.outputs, values, strict=True))
 

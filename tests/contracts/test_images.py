@@ -59,8 +59,9 @@ def test_kfp_comes_without_its_dependencies(name):
     assert "--no-deps" in installs[0]
 
 
-def test_the_image_holds_the_extra_of_its_name(name):
-    assert any(f'install ".[{name}]"' in line for line in stages(name)[0])
+@pytest.mark.parametrize(("name", "extra"), [("data", "data,trainer"), ("train", "train")])
+def test_the_image_holds_the_extras_of_its_steps(name, extra):
+    assert any(f'install ".[{extra}]"' in line for line in stages(name)[0])
 
 
 def test_the_image_says_what_it_is(name):
@@ -112,6 +113,18 @@ print("\\n".join(sorted(found - set(sys.stdlib_module_names) - set(ours))))
     assert "pyarrow" in loaded
     assert not loaded & set(NOT_IN_DATA)
     assert {"schema.json", "statistics.json", "profile.html", "data"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_step_that_starts_nodes_needs_no_torch():
+    """It runs in the image `data`, with the SDK of the extra `trainer`."""
+    program = f"""
+import sys
+for name in {NOT_IN_DATA!r}:
+    sys.modules[name] = None
+import ostinato_components.train_nodes.cluster, ostinato_components.train_nodes.step
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def imported_by_the_data_steps():

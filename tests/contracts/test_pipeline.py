@@ -18,7 +18,13 @@ from ostinato_pipelines.compile import QuotingDumper, Yaml12Loader, pipeline_tex
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
 DOCUMENT = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text())
-PACKAGES = {"penguins": DOCUMENT, "universal": None}
+PACKAGES = ("penguins", "nodes", "universal")
+
+
+def training(tasks):
+    """The name of the one step that trains."""
+    (name,) = {"train", "train-nodes"} & set(tasks)
+    return name
 
 
 @pytest.fixture(scope="module", params=[*PACKAGES, "fan_out"])
@@ -104,19 +110,35 @@ def test_a_learning_rate_is_no_part_of_the_key_of_preprocessing(package):
 
 def test_a_seed_is_a_part_of_the_key_of_what_depends_on_it(package):
     tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
-    for name in ("resolve", "preprocess", "train"):
+    for name in ("resolve", "preprocess", training(tasks)):
         assert tasks[name]["inputs"]["parameters"]["seed"] == {"componentInputParameter": "seed"}
     assert "seed" not in tasks["infer-schema"]["inputs"]["parameters"]
 
 
 def test_resources_are_inputs_of_training_only(any_package):
-    executors = yaml.safe_load(any_package)["deploymentSpec"]["executors"]
-    assert [name for name, executor in executors.items() if "resources" in executor["container"]] == ["exec-train"]
+    document = yaml.safe_load(any_package)
+    executors = document["deploymentSpec"]["executors"]
+    having = [name for name, executor in executors.items() if "resources" in executor["container"]]
+    assert having == [f"exec-{training(document['root']['dag']['tasks'])}"]
+
+
+def test_resources_of_nodes_are_not_those_of_the_pod_that_waits_for_them():
+    package = yaml.safe_load((GOLDEN / "pipelines/nodes.yaml").read_text())
+    passed_on = package["components"]["comp-train-nodes"]["taskConfigPassthroughs"]
+    fields = {"RESOURCES", "KUBERNETES_TOLERATIONS", "KUBERNETES_NODE_SELECTOR", "KUBERNETES_AFFINITY"}
+    assert {entry["field"] for entry in passed_on} == fields
+    assert not any(entry.get("applyToTask") for entry in passed_on)
+
+
+def test_a_config_for_one_machine_has_no_step_for_nodes_and_one_for_several_no_other():
+    for backend, step in (({"num_nodes": 1}, "train"), ({"num_nodes": 3}, "train-nodes")):
+        document = {**DOCUMENT, "backend": {"storage": "s3://b/o", "trainer": backend}}
+        assert training(yaml.safe_load(pipeline_text(document))["root"]["dag"]["tasks"]) == step
 
 
 def test_steps_come_one_after_another(package):
     tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
-    order = ["resolve", "infer-schema", "preprocess", "train", "evaluate", "export"]
+    order = ["resolve", "infer-schema", "preprocess", training(tasks), "evaluate", "export"]
     for before, after in pairwise(order):
         assert before in tasks[after]["dependentTasks"]
 

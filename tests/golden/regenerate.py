@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
 STEPS = {
-    **{step: step for step in ("resolve", "infer_schema", "preprocess", "train", "evaluate", "export")},
+    **{step: step for step in ("resolve", "infer_schema", "preprocess", "train", "train_nodes", "evaluate", "export")},
     **{f"preprocess_{task}": "preprocess" for task in ("plan", "analyze", "merge", "encode", "collect")},
 }
 """Component -> folder of its step."""
@@ -53,6 +53,15 @@ def fan_out() -> str:
     return of_any_release(pipeline_text({**document, "backend": backend}, name="penguins-fan-out"))
 
 
+def many_nodes() -> str:
+    """The same on several machines."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    document = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8"))
+    backend = {"storage": "s3://bucket/ostinato", "trainer": {"num_nodes": 2}}
+    return of_any_release(pipeline_text({**document, "backend": backend}, name="penguins-nodes"))
+
+
 def universal() -> str:
     """The pipeline whose run form asks for the config."""
     from ostinato_pipelines.compile import pipeline_text
@@ -79,6 +88,7 @@ def golden_files() -> dict[Path, Callable[[], str]]:
     files: dict[Path, Callable[[], str]] = {
         GOLDEN / "pipelines/penguins.yaml": specialized,
         GOLDEN / "pipelines/fan_out.yaml": fan_out,
+        GOLDEN / "pipelines/nodes.yaml": many_nodes,
         GOLDEN / "pipelines/universal.yaml": universal,
         GOLDEN / "config.schema.json": json_schema,
         ROOT / "docs/config.md": config_reference,

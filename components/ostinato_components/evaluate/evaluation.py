@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Problem
 from ostinato.metrics.data import compute
 from ostinato.metrics.spec import COMBINED, LOSS, UNKNOWN_TARGETS
-from ostinato.predictor import BATCH_SIZE, Predictor, TorchNetwork
+from ostinato.predictor import Predictor, TorchNetwork, batches, joined
+from ostinato.sources.blocks import in_order
 from ostinato_components.evaluate.result import EvaluationResult, OutputResult
 
 LOSS_ROWS = 65_536
@@ -36,7 +37,7 @@ def run(
     report_path: str | None = None,
     metrics_path: str | None = None,
     predictions_path: str | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     seed: int = 42,
 ) -> EvaluationResult:
     """Evaluates a model on a split of preprocessed data; writes what it is given a path for.
@@ -48,7 +49,7 @@ def run(
         report_path: HTML, one file.
         metrics_path: JSON as Ludwig's `test_statistics.json`.
         predictions_path: Parquet, columns as Ludwig names them.
-        batch_size: rows that go through the network at once.
+        batch_size: most rows that go through the network at once; None leaves it to the network.
         seed: of the rows and orders of the feature importance.
 
     Raises:
@@ -81,7 +82,7 @@ def run(
 
 
 def score(
-    predictor: Predictor, inputs: Columns, targets: Columns, batch_size: int = BATCH_SIZE
+    predictor: Predictor, inputs: Columns, targets: Columns, batch_size: int | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Scores of each output over all rows, and its loss, with the sum as `combined` (none from an ONNX network).
 
@@ -104,8 +105,7 @@ def score(
                 sums[name] += loss * known
                 weights[name] += known
         else:
-            parts = [network.scores(batch) for batch in _batches(some, batch_size)]
-            found = {name: np.concatenate([part[name] for part in parts]) for name in predictor.outputs}
+            found = joined(map(network.scores, batches(some, batch_size or num_rows)))
         for name, values in found.items():
             scores[name].append(values)
     means = {name: sums[name] / weights[name] for name in predictor.outputs if weights[name]}
@@ -115,23 +115,20 @@ def score(
 
 
 def _score_by_torch(
-    network: TorchNetwork, inputs: Columns, targets: Columns, batch_size: int
+    network: TorchNetwork, inputs: Columns, targets: Columns, batch_size: int | None
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     import torch
 
+    pieces = batches(inputs, batch_size) if batch_size else network.batches(inputs)
     with torch.inference_mode():
-        parts = [network.logits(batch) for batch in _batches(inputs, batch_size)]
+        with network.side_by_side():
+            parts = list(in_order(network.logits, pieces))
         logits = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         wanted = {name: torch.tensor(values, device=network.device) for name, values in targets.items()}
         # Members of an ensemble predict together, so what counts is the loss of their mean, as in training.
         mean = {name: value.mean(dim=1) if value.ndim == 3 else value for name, value in logits.items()}
         losses = {name: float(loss) for name, loss in network.model.losses(mean, wanted).items()}
         return {name: value.float().cpu().numpy() for name, value in network.model.scores(logits).items()}, losses
-
-
-def _batches(columns: Columns, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
-    for start in range(0, len(next(iter(columns.values()))), batch_size):
-        yield {name: column[start : start + batch_size] for name, column in columns.items()}
 
 
 def _num_known(predictor: Predictor, name: str, targets: np.ndarray) -> int:

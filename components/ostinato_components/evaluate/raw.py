@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ostinato.errors import DataError, Problem, did_you_mean, listing
-from ostinato.predictor import BATCH_SIZE, Predictor, Report
+from ostinato.predictor import Predictor, Report
 from ostinato_components.evaluate.evaluation import measure, score
 from ostinato_components.evaluate.result import EvaluationResult
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostinato.batches import Source
 
 
-def evaluate_source(predictor: Predictor, source: Source, *, batch_size: int = BATCH_SIZE) -> EvaluationResult:
+def evaluate_source(predictor: Predictor, source: Source, *, batch_size: int | None = None) -> EvaluationResult:
     """Evaluates a model on raw rows. Rows without a target are left out and counted in the warnings.
 
     Raises:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ostinato import __version__
+from ostinato import __version__, storage
 from ostinato.artifacts import (
     BUNDLE,
     HYPERPARAMETERS,
@@ -31,6 +27,7 @@ from ostinato.predictor import OnnxNetwork, Predictor, TorchNetwork
 from ostinato_components.export import network as onnx_network
 from ostinato_components.export.network import NoOnnx, onnx_names
 from ostinato_components.export.parity import TOLERANCE, check, differences, raw_differences, raw_rows
+from ostinato_components.export.publishing import published
 
 README = "README.md"
 ROWS = 1000
@@ -58,23 +55,24 @@ def run(
     works with torch.
 
     Args:
-        model_folder: that the train step wrote.
-        data_folder: that the preprocess step wrote; rows of it check the bundle.
-        bundle_folder: a local folder; one that holds something else is left alone.
+        model_folder: path or URI that the train step wrote.
+        data_folder: path or URI that the preprocess step wrote; rows of it check the bundle.
+        bundle_folder: path or URI; a folder that holds something else than a bundle is left alone.
         rows: that are compared.
         require_onnx: whether a network that can't be said in ONNX is an error.
 
     Raises:
         ParityError: bundle and model disagree; says where and how far.
-        DataError: a folder is no model, or the target folder is in use.
+        DataError: a folder is no model, or the target folder is in use or can't be written.
     """
+    model_folder = model_folder.rstrip("/")
     # On the CPU, as ONNX Runtime: a GPU's sums differ by more.
     model = Predictor.load(model_folder, device="cpu")
     encoded = sample_rows(data_folder, list(model.inputs), rows)
-    with _written_whole(Path(bundle_folder)) as folder:
+    with published(bundle_folder.rstrip("/")) as folder:
         for name in _COPIED:
-            if (Path(model_folder) / name).exists():
-                shutil.copyfile(Path(model_folder) / name, folder / name)
+            if storage.exists(f"{model_folder}/{name}"):
+                storage.download(f"{model_folder}/{name}", str(folder / name))
         bundle = _with_network(describe(model), model, encoded, folder)
         if bundle.no_onnx and require_onnx:
             raise DataError(Problem(model_folder, f"the network can't be said in ONNX: {bundle.no_onnx}"))
@@ -182,25 +180,8 @@ Predictions:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
-
-
-@contextlib.contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
-    """A new folder that takes the target's place when the block ends well.
-
-    Raises:
-        DataError: the target holds something else than a bundle.
-    """
-    if target.exists() and not (target / BUNDLE).exists() and (not target.is_dir() or any(target.iterdir())):
-        raise DataError(Problem(str(target), "exists and is no bundle; nothing was written"))
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

@@ -19,8 +19,10 @@ def export(
     Returns:
         bundle: Folder with the model, the transform of raw rows, and the network as ONNX.
     """
-    from ostinato_components.export import run
+    from ostinato_components.deadline import ends_in_time
     from ostinato_components.task import task
 
-    with task():
+    with task(), ends_in_time():
+        from ostinato_components.export import run
+
         run(model.path, data.path, bundle.path)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ostinato.trainer.interruption import Interruption
+
 if TYPE_CHECKING:
     from ostinato.model.ecd import ECD
 
@@ -61,7 +63,24 @@ def write_onnx(
 
     Raises:
         NoOnnx: a part of the network can't be exported.
+        KeyboardInterrupt: stopped from outside. The exporter takes an interruption for a part that can't be exported,
+            so it is told when the exporter has ended.
     """
+    with Interruption() as interruption:
+        try:
+            _write(model, columns, path, inputs, outputs)
+        finally:
+            if interruption:
+                raise KeyboardInterrupt
+
+
+def _write(
+    model: ECD,
+    columns: Mapping[str, np.ndarray],
+    path: Path,
+    inputs: Mapping[str, str],
+    outputs: Sequence[str],
+) -> None:
     import onnx
     import torch
 

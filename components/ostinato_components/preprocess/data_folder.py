@@ -7,10 +7,8 @@ import errno
 import fcntl
 import json
 import os
-import random
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +20,9 @@ from pydantic import ValidationError
 from ostinato import storage
 from ostinato.artifacts import MANIFEST, METADATA, PREPROCESSING_STATISTICS, SPLIT_NAMES, Manifest, Shard
 from ostinato.errors import DataError, Problem
-from ostinato.sources.stretches import file_size
 
 _WORKING = ".tmp-"
 _LOCK = ".lock"
-_TRIES = 5
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -104,24 +100,8 @@ def place(file: Path, folder: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(file, target)
     else:
-        with storage.explained(uri):
-            _upload(file, uri)
+        storage.upload(str(file), uri)
         file.unlink()
-
-
-def _upload(file: Path, uri: str) -> None:
-    """Writes an object; an object of a bucket appears only when it is complete."""
-    for attempt in range(1, _TRIES + 1):
-        system, path = storage.filesystem(uri)
-        try:
-            system.put_file(str(file), path)
-            return
-        except (FileNotFoundError, PermissionError):
-            raise
-        except OSError:
-            if attempt == _TRIES:
-                raise
-            time.sleep(random.uniform(0, 0.5 * 2**attempt))  # noqa: S311
 
 
 def published(folder: str) -> Content | None:
@@ -141,19 +121,9 @@ def published(folder: str) -> Content | None:
 def are_there(folder: str, shards: Iterable[Shard]) -> bool:
     """Whether all shards are in a folder, with their size."""
     try:
-        return all(file_size(f"{folder}/{shard.path}") == shard.bytes for shard in shards)
+        return all(storage.size(f"{folder}/{shard.path}") == shard.bytes for shard in shards)
     except DataError:
         return False
-
-
-def remove(uri: str) -> None:
-    """Removes a file, if there is one."""
-    with explained_writing(uri), contextlib.suppress(FileNotFoundError):
-        if storage.is_local(uri):
-            os.unlink(storage.local_path(uri))
-        else:
-            system, path = storage.filesystem(uri)
-            system.rm_file(path)
 
 
 def publish(content: Content, folder: str, shards: Sequence[Path] = ()) -> None:

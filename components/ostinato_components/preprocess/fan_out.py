@@ -35,7 +35,6 @@ from ostinato_components.preprocess.data_folder import (
     place,
     publish,
     published,
-    remove,
     working_folder,
 )
 from ostinato_components.preprocess.digests import source_digest
@@ -224,7 +223,7 @@ class _Job:
         """Removes the rows between the passes, which are as large as the data."""
         for number in range(len(self.plan.parts)):
             for kind in KINDS:
-                remove(f"{self.folder}/{spill_name(number, kind)}")
+                storage.remove(f"{self.folder}/{spill_name(number, kind)}")
 
 
 def _opened(part: str) -> tuple[_Job, int]:

@@ -112,14 +112,7 @@ class SpilledRows:
 
     def _bytes(self, file: str, frame: Frame) -> bytes:
         uri = f"{self.folder}/{file}"
-        with storage.explained(uri):
-            if storage.is_local(uri):
-                with open(storage.local_path(uri), "rb") as opened:
-                    opened.seek(frame.offset)
-                    content = opened.read(frame.bytes)
-            else:
-                system, path = storage.filesystem(uri)
-                content = system.cat_file(path, start=frame.offset, end=frame.offset + frame.bytes)
+        content = storage.read_range(uri, frame.offset, frame.offset + frame.bytes)
         if len(content) < frame.bytes:
             raise DataError(Problem(uri, f"ends before byte {frame.offset + frame.bytes:,}: it is not whole"))
         return content

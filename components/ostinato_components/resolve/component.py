@@ -8,7 +8,7 @@ from ostinato_components.images import DATA_IMAGE
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
-def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) -> NamedTuple(  # type: ignore[valid-type]
+def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42, many_nodes: bool = False) -> NamedTuple(  # type: ignore[valid-type]
     "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str), ("storage", str)]
 ):
     """Merges and validates the config and takes the digest of the data. Cheap, and never cached.
@@ -18,6 +18,7 @@ def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) ->
         config: The config, as YAML or JSON.
         overrides: JSON object of dotted paths that replace fields of the config.
         seed: Seed of the split and of training.
+        many_nodes: Whether several machines may be asked for: whether the DAG has the step train_nodes.
 
     Returns:
         config: The whole config as canonical JSON, overrides merged.
@@ -30,5 +31,5 @@ def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42) ->
     from ostinato_components.task import task
 
     with task():
-        resolved = run(config, overrides, dataset, seed)
+        resolved = run(config, overrides, dataset, seed, many_nodes=many_nodes)
         return (resolved.config, resolved.data_config, resolved.digest, resolved.fingerprint, resolved.storage)

@@ -34,7 +34,7 @@ class Resolved:
     """URI of the folder for what must outlive a pod; empty where the config names none."""
 
 
-def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
+def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
 
     Args:
@@ -42,12 +42,13 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
         overrides: JSON object of dotted paths, e.g. `{"trainer.epochs": 5}`.
         dataset: URI of the data.
         seed: seed of splits and weights.
+        many_nodes: whether the pipeline can train on several machines.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    loaded = resolve_config(config, overrides, dataset)
+    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes)
     document = loaded.document
     text = canonical_json(document)
     check_size(text)
@@ -59,7 +60,7 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42) -> Resolved:
     return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage)
 
 
-def resolve_config(config: str, overrides: str, dataset: str) -> LoadedConfig:
+def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: bool = False) -> LoadedConfig:
     """The config, overrides merged."""
     problems: list[Problem] = []
     if not dataset.strip():
@@ -77,6 +78,11 @@ def resolve_config(config: str, overrides: str, dataset: str) -> LoadedConfig:
         loaded = load_config("config", text=config, overrides=changes)
     except OstinatoError as error:
         raise ConfigError([*problems, *error.problems]) from error
+    num_nodes = loaded.config.backend.trainer.num_nodes
+    if num_nodes > 1 and not many_nodes:
+        message = f"is {num_nodes}, and this pipeline was made to train on one machine"
+        hint = "compile this config by itself (ostinato compile config.yaml), or set it to 1"
+        problems.append(Problem("backend.trainer.num_nodes", message, "1", hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:

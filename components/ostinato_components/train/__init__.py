@@ -1,3 +1,3 @@
-from ostinato_components.train.step import TrainResult, run
+from ostinato_components.train.step import TrainResult, checkpoint_folder, checkpointing, run
 
-__all__ = ["TrainResult", "run"]
+__all__ = ["TrainResult", "checkpoint_folder", "checkpointing", "run"]

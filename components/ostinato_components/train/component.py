@@ -16,6 +16,10 @@ def train(
 ) -> None:
     """Trains the model and keeps the best of all epochs by the validation metric.
 
+    Trains on all GPUs of the pod. A worker that crashes or hangs is started again from its checkpoint. With
+    backend.storage in the config the checkpoints lie there, and a new run of the same config and data goes on from
+    them.
+
     Args:
         data: Folder that the step preprocess wrote.
         config: The config as canonical JSON.
@@ -28,7 +32,15 @@ def train(
     """
     from ostinato.load import from_json
     from ostinato_components.task import task
-    from ostinato_components.train import run
+    from ostinato_components.train import checkpointing, run
 
     with task():
-        run(data.path, from_json(config), model.path, seed=seed, learning_curves_path=learning_curves.path)
+        run(
+            data.path,
+            from_json(config),
+            model.path,
+            seed=seed,
+            is_supervised=True,
+            learning_curves_path=learning_curves.path,
+            **checkpointing(from_json(config), model.path),
+        )

@@ -33,7 +33,7 @@ def learning_curves(result: TrainResult, steps: Sequence[int]) -> str:
     outputs = list(dict.fromkeys([*validation, *training]))
     # With one output the sum of all losses is its loss.
     outputs = [name for name in outputs if name != "combined"] if len(outputs) == 2 else outputs
-    parts = [f"<h1>Learning curves</h1><p>{html.escape(_summary(result))}</p>"]
+    parts = [f"<h1>Learning curves</h1><p>{html.escape(_summary(result))}</p><p>{html.escape(pace(result))}</p>"]
     parts += [f'<p class="warning">{html.escape(warning)}</p>' for warning in result.warnings]
     parts.append(
         '<p class="key"><b class="training">training</b> · <b class="validation">validation</b> · the dotted line is '
@@ -65,6 +65,15 @@ def _summary(result: TrainResult) -> str:
     return (
         f"{result.epochs} epochs, {result.steps} steps of {result.batch_size} rows in {result.training_s:.1f} s; "
         f"{result.num_parameters:,} parameters; ended: {ends.get(result.stopped, result.stopped)}.{best}{at}"
+    )
+
+
+def pace(result: TrainResult) -> str:
+    """How fast it went, how long it waited for data, and how much memory it took, in one line."""
+    several = f" on {result.num_processes} processes" if result.num_processes > 1 else ""
+    return (
+        f"{result.rows_per_s:,.0f} rows/s{several}, {result.data_wait_share:.0%} of the time waiting for data; "
+        f"peak memory {result.peak_memory_bytes / 1e6:,.0f} MB."
     )
 
 

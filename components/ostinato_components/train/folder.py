@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+
+from torch import Tensor
 
 from ostinato import storage
 from ostinato.artifacts import MANIFEST, TRAINING_PROGRESS, TRAINING_STATISTICS, WEIGHTS
@@ -15,6 +18,7 @@ from ostinato.model.ecd import ECD
 from ostinato.model.folder import save_model
 from ostinato.trainer.loop import Trainer
 from ostinato_components.train.curves import learning_curves
+from ostinato_components.train.job import Job
 from ostinato_components.train.step import TrainResult
 
 LEARNING_CURVES = "learning_curves.html"
@@ -25,12 +29,12 @@ _SAVE_EVERY_S = 5.0
 class ModelFolder:
     """Writes what training leaves behind."""
 
-    def __init__(self, folder: str, data: DataFolder, config: Config, skip_save_progress: bool) -> None:
+    def __init__(self, job: Job, data: DataFolder, config: Config) -> None:
         """Takes away the weights of an earlier model, so that they can't be taken for this one's."""
-        self._folder = folder.rstrip("/")
+        self._job = job
+        self._folder = job.model_folder.rstrip("/")
         self._config = config
         self._fitted = data.fitted(config)
-        self._skip_save_progress = skip_save_progress
         self._saved_at = time.monotonic()
         if storage.is_local(self._folder):
             Path(storage.local_path(self._folder), WEIGHTS).unlink(missing_ok=True)
@@ -38,29 +42,27 @@ class ModelFolder:
 
     def keep(self, model: ECD) -> None:
         """Called when the model is the best so far: saves it, unless that was done a moment ago."""
-        if not self._skip_save_progress and time.monotonic() - self._saved_at > _SAVE_EVERY_S:
-            self._save(model)
+        if not self._job.skip_save_progress and time.monotonic() - self._saved_at > _SAVE_EVERY_S:
+            self._save(model.state_dict())
 
-    def write_best(self, trainer: Trainer) -> None:
-        """At the end, however it came: the model has the best weights, if there were any."""
+    def write_best(self, trainer: Trainer, weights: Mapping[str, Tensor]) -> None:
+        """At the end, however it came: the best weights, if there were any."""
         if trainer.has_model:
-            self._save(trainer.model)
+            self._save(weights)
 
-    def write_record(self, result: TrainResult, learning_rates: list[float]) -> None:
-        """The course of training and where it ended."""
+    def write_record(self, result: TrainResult, trainer: Trainer) -> None:
+        """The course of training and where it ended, and the learning curves."""
         self._write_json(TRAINING_STATISTICS, result.history)
         progress = {name: value for name, value in asdict(result).items() if name != "history"}
-        rate = learning_rates[-1] if learning_rates else self._config.trainer.learning_rate
-        self._write_json(TRAINING_PROGRESS, progress | {"learning_rate": rate})
-
-    def write_curves(self, result: TrainResult, steps: list[int], path: str, skip_save_log: bool) -> None:
-        """The learning curves, to the path, or to the model folder."""
-        path = path or ("" if skip_save_log else f"{self._folder}/{LEARNING_CURVES}")
+        rates = trainer.history.learning_rates
+        self._write_json(TRAINING_PROGRESS, progress | {"learning_rate": rates[-1] if rates else trainer.learning_rate})
+        job = self._job
+        path = job.learning_curves_path or ("" if job.skip_save_log else f"{self._folder}/{LEARNING_CURVES}")
         if path:
-            storage.write_bytes_atomic(path, learning_curves(result, steps).encode())
+            storage.write_bytes_atomic(path, learning_curves(result, trainer.history.steps).encode())
 
-    def _save(self, model: ECD) -> None:
-        save_model(self._folder, model, self._config, self._fitted)
+    def _save(self, weights: Mapping[str, Tensor]) -> None:
+        save_model(self._folder, weights, self._config, self._fitted)
         self._saved_at = time.monotonic()
 
     def _write_json(self, name: str, content: object) -> None:

@@ -2,80 +2,129 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import logging
 import time
+from collections.abc import Iterator
 
 import torch
 
-from ostinato.artifacts import Manifest, SplitName
+from ostinato import __version__
+from ostinato.artifacts import Manifest
 from ostinato.config import Config, GlobalPreprocessingSpec
 from ostinato.dataset import DataFolder
-from ostinato.errors import DataError, Interrupted, Problem
-from ostinato.model.ecd import ECD
-from ostinato.trainer.batch_size import host_memory
-from ostinato.trainer.device import deterministic, pick_device
+from ostinato.errors import Interrupted, Problem
+from ostinato.load import canonical_json, from_json, render
+from ostinato.trainer.checkpoint import Checkpoints
+from ostinato.trainer.device import deterministic
 from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
-from ostinato.trainer.progress import Progress, suitable
-from ostinato.trainer.rows import Rows
+from ostinato.trainer.processes import Processes, together
+from ostinato.trainer.progress import Progress, Quiet, suitable
+from ostinato.trainer.running import peak_memory_bytes
+from ostinato.trainer.sharing import whole_state
 from ostinato.trainer.trivial import no_better_than_trivial
+from ostinato_components.train.assembly import make_trainer
+from ostinato_components.train.curves import pace
 from ostinato_components.train.folder import ModelFolder
+from ostinato_components.train.heartbeat import with_heartbeat
+from ostinato_components.train.job import Job
 from ostinato_components.train.refit import refit, wants_refit
+from ostinato_components.train.rows import RowsOfFolder
 from ostinato_components.train.step import TrainResult
 
 log = logging.getLogger("ostinato.train")
 
-_FIT_ROWS = 200_000
-"""Training rows from which encoders learn bin edges and target means."""
-_MEMORY_SHARE = 0.6
-"""Share of the memory that the encoded rows may take; the rest is for the network and its activations."""
 
-
-def train(
-    data_folder: str,
-    config: Config,
-    model_folder: str,
-    *,
-    seed: int,
-    progress: Progress | None,
-    learning_curves_path: str,
-    skip_save_progress: bool,
-    skip_save_log: bool,
-) -> TrainResult:
-    """See `step.run`."""
-    data = DataFolder(data_folder)
-    config = with_split(config, data.manifest)
-    check_rows(data, config)
-    device = pick_device()
-    folder = ModelFolder(model_folder, data, config, skip_save_progress)
+def train(job: Job, progress: Progress | None = None) -> TrainResult:
+    """See `step.run`; alone, or as one of the processes that torchrun started."""
+    data = DataFolder(job.data_folder)
+    config = with_split(from_json(job.config), data.manifest)
+    options = config.backend.trainer
     # The caller's random numbers stay as they are.
     with (
         torch.random.fork_rng(),
-        deterministic(device),
-        suitable() if progress is None else progress as shown,
+        together(options.hang_timeout_s) as processes,
+        deterministic(processes.device),
         Interruption() as interruption,
+        _checkpoints(job, data, config, processes) as checkpoints,
+        _shown(progress, checkpoints, processes) as shown,
     ):
-        torch.manual_seed(seed)
-        trainer = make_trainer(data, config, seed, device, shown)
-        trainer.keep = folder.keep
+        folder = ModelFolder(job, data, config) if processes.is_first else None
+        rows = RowsOfFolder(data, config, processes)
+        trainer = make_trainer(
+            data,
+            config,
+            training=rows.of("training"),
+            validation=rows.of("validation"),
+            seed=job.seed,
+            progress=shown,
+            processes=processes,
+            checkpoints=checkpoints,
+        )
+        if folder is not None:
+            trainer.keep = folder.keep
+        if trainer.resume():
+            shown.note(f"goes on from step {trainer.state.step} (epoch {trainer.state.epoch})")
         started = time.monotonic()
+        warnings: list[str] = []
         try:
             trainer.train(interruption)
             # Before a refit, which has seen the validation rows.
-            warnings = _warnings(trainer)
+            warnings = _warnings(trainer, data)
             if wants_refit(trainer):
-                refit(trainer, data, seed, interruption, shown)
+                refit(trainer, data, rows, job.seed, interruption)
+                shown.note("trained again on all rows that are not for testing")
         finally:
-            folder.write_best(trainer)
+            # Whole weights are put together by all processes, also where only the first one writes them.
+            weights = whole_state(trainer.model)
+            if folder is not None:
+                folder.write_best(trainer, weights)
         result = _result(trainer, time.monotonic() - started, warnings)
-    folder.write_record(result, trainer.history.learning_rates)
-    folder.write_curves(result, trainer.history.steps, learning_curves_path, skip_save_log)
-    if result.stopped == "interrupted":
-        raise Interrupted(_interrupted(model_folder, result))
-    for warning in result.warnings:
-        if warning not in trainer.state.warnings:  # those were told when they arose
-            log.warning("%s", warning)
-    return result
+        if folder is not None:
+            folder.write_record(result, trainer)
+        if result.stopped == "interrupted":
+            raise Interrupted(_interrupted(job, result, checkpoints))
+        if processes.is_first:
+            log.info("trained %d steps: %s", result.steps, pace(result))
+        for warning in result.warnings if processes.is_first else ():
+            if warning not in trainer.state.warnings:  # those were told when they arose
+                log.warning("%s", warning)
+        return result
+
+
+def _shown(progress: Progress | None, checkpoints: Checkpoints | None, processes: Processes) -> Progress:
+    """Whom to tell how it goes: the first process speaks for all."""
+    if not processes.is_first:
+        return Quiet()
+    return with_heartbeat(suitable() if progress is None else progress, checkpoints)
+
+
+@contextlib.contextmanager
+def _checkpoints(job: Job, data: DataFolder, config: Config, processes: Processes) -> Iterator[Checkpoints | None]:
+    """Where this training's checkpoints lie: below a key of all that it depends on; removed when it ends well."""
+    if not job.checkpoints:
+        yield None
+        return
+    key = training_key(config, data.manifest, job.seed)
+    interval_s = config.backend.trainer.checkpoint_interval_s
+    checkpoints = Checkpoints(f"{job.checkpoints.rstrip('/')}/{key}", interval_s, processes.rank, processes.size)
+    if not job.resume:
+        checkpoints.remove()
+    try:
+        yield checkpoints
+        checkpoints.remove()
+    finally:
+        checkpoints.close()
+
+
+def training_key(config: Config, manifest: Manifest, seed: int) -> str:
+    """The same for the same config, rows, seed and version of the library; who does the work where is no part of it."""
+    shards = [shard.sha256 for shards in manifest.splits.values() for shard in shards]
+    what = [__version__, canonical_json(render(config) | {"backend": None}), shards, seed]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
 
 
 def with_split(config: Config, manifest: Manifest) -> Config:
@@ -84,56 +133,6 @@ def with_split(config: Config, manifest: Manifest) -> Config:
         return config
     preprocessing = config.preprocessing.model_dump() | {"split": manifest.split}
     return config.model_copy(update={"preprocessing": GlobalPreprocessingSpec.model_validate(preprocessing)})
-
-
-def check_rows(data: DataFolder, config: Config) -> None:
-    """Whether there is something to train on that fits into memory.
-
-    Raises:
-        DataError: there are no training rows, or they do not fit.
-    """
-    if not data.manifest.rows("training"):
-        raise DataError(
-            Problem("", "there are no training rows", hint="see preprocessing.split, and the report of the data")
-        )
-    shapes = data.shapes(config)
-    values = sum(shape.length or 1 for shape in shapes.values())
-    # The rows as they are read, and once more as tensors.
-    needed = 2 * 4 * values * (data.manifest.rows("training") + data.manifest.rows("validation"))
-    available = int(_MEMORY_SHARE * host_memory())
-    if needed > available:
-        raise DataError(
-            Problem(
-                "",
-                f"training needs {needed / 1e9:.1f} GB of memory for its rows; {available / 1e9:.1f} GB may be used",
-                hint="give the step more memory, use fewer rows (preprocessing.sample_ratio), or shorter texts "
-                "(max_sequence_length)",
-            )
-        )
-
-
-def make_trainer(data: DataFolder, config: Config, seed: int, device: torch.device, progress: Progress) -> Trainer:
-    """The model of the config, its encoders fitted on training rows, and the rows in memory."""
-    shapes = data.shapes(config)
-    model = ECD(config, shapes).to(device)
-    names = [feature.name for feature in (*config.input_features, *config.output_features)]
-
-    def rows(split: SplitName) -> Rows:
-        return Rows(data.read(split, names), device)
-
-    training = rows("training")
-    sample = training.sample(_FIT_ROWS)
-    model.fit(sample, sample)
-    return Trainer(
-        model,
-        config,
-        data.fitted(config),
-        training=training,
-        validation=rows("validation"),
-        seed=seed,
-        device=device,
-        progress=progress,
-    )
 
 
 def _result(trainer: Trainer, training_s: float, warnings: list[str]) -> TrainResult:
@@ -155,28 +154,41 @@ def _result(trainer: Trainer, training_s: float, warnings: list[str]) -> TrainRe
         steps=state.step,
         stopped=state.stopped,
         batch_size=trainer.batches.batch_size,
+        learning_rate=trainer.learning_rate,
         num_parameters=trainer.num_parameters,
         training_s=training_s,
+        rows_per_s=trainer.speed.rows_per_s(),
+        data_wait_share=trainer.speed.data_wait_share(),
+        peak_memory_bytes=peak_memory_bytes(trainer.processes.device),
+        num_processes=trainer.processes.size,
         warnings=(*state.warnings, *warnings),
     )
 
 
-def _warnings(trainer: Trainer) -> list[str]:
+def _warnings(trainer: Trainer, data: DataFolder) -> list[str]:
     """What a person should know of the best model."""
-    if trainer.config.trainer.skip_all_evaluation or not trainer.has_model:
+    if trainer.config.trainer.skip_all_evaluation or not trainer.has_model or trainer.state.is_interrupted:
         return []
     decided = trainer.validation if trainer.decision.split == "validation" else trainer.training
-    scores, targets = trainer.evaluator.scores(trainer.model, decided)
-    rows = trainer.training.all()
-    found = (
-        no_better_than_trivial(output, scores[output.name], targets[output.name], rows[output.name].cpu().numpy())
-        for output in trainer.config.output_features
+    scores, found = trainer.evaluator.scores(trainer.model, decided)
+    outputs = trainer.config.output_features
+    training = data.read("training", [output.name for output in outputs])
+    told = (
+        no_better_than_trivial(output, scores[output.name], found[output.name], training[output.name])
+        for output in outputs
     )
-    return [warning for warning in found if warning is not None]
+    return [warning for warning in told if warning is not None]
 
 
-def _interrupted(model_folder: str, result: TrainResult) -> str:
-    found = f"training was interrupted at step {result.steps} (epoch {result.epochs})"
+def _interrupted(job: Job, result: TrainResult, checkpoints: Checkpoints | None) -> Problem:
+    message = f"training was interrupted at step {result.steps} (epoch {result.epochs})"
     if result.best_value is None:
-        return f"{found}, before its first evaluation: there is no model yet"
-    return f"{found}; the best model so far, of epoch {result.best_epoch:g}, is in {model_folder}"
+        message += ", before its first evaluation: there is no model yet"
+    else:
+        message += f"; the best model so far, of epoch {result.best_epoch:g}, is in {job.model_folder}"
+    if checkpoints is None:
+        return Problem("", message)
+    checkpoints.wait()
+    if checkpoints.failure:
+        return Problem("", message, hint=f"its checkpoint could not be written: {checkpoints.failure}")
+    return Problem("", message, hint="the same command with --resume goes on from there; so does a new run in a pod")

@@ -95,6 +95,15 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-rs", "--random_seed", type=int, default=42, metavar="N", help="default: 42")
 
 
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """`--resume`."""
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="goes on from the checkpoint that an interrupted training of the same config, data and seed left, if any",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """`--gpus`, and what Ludwig has beside it."""
     parser.add_argument("-g", "--gpus", metavar="LIST", help="GPUs to use, e.g. 0 or 0,1; -1 for none")

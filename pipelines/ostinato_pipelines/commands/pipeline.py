@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ostinato.errors import ConfigError
 from ostinato_pipelines.commands.config import read_config
-from ostinato_pipelines.commands.flags import add_config, add_logging, add_seed, command
+from ostinato_pipelines.commands.flags import add_config, add_logging, add_resume, add_seed, command
 
 
 def _compile_flags(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,7 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no_cache", action="store_true", help="runs every step, even if nothing changed")
     add_seed(parser)
+    add_resume(parser)
     add_logging(parser)
 
 
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         output_directory=arguments.output_directory,
         seed=arguments.random_seed,
         caching=not arguments.no_cache,
+        resume=arguments.resume,
     )
     print(result.summary())
     return 0

@@ -5,16 +5,25 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from pathlib import Path
 
 from ostinato_pipelines.commands.device import set_up
 from ostinato_pipelines.commands.flags import add_data, add_device, add_logging, add_not_yet, add_switches, command
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not '{text}'")
+    return int(text)
 
 
 def _shared_flags(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=True, splits=False)
     parser.add_argument("-m", "--model_path", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("-od", "--output_directory", default="results", metavar="DIR", help="default: results")
-    parser.add_argument("-bs", "--batch_size", type=int, default=2048, metavar="N", help="rows at once; default: 2048")
+    parser.add_argument(
+        "-bs", "--batch_size", type=_positive, metavar="N", help="most rows at once; default: what suits"
+    )
     add_device(parser)
     add_logging(parser)
 
@@ -56,23 +65,23 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
 def predict(arguments: argparse.Namespace) -> int:
     """Predicts with a trained model; the columns to predict need not be there."""
     set_up(arguments)
-    from ostinato_pipelines.model import Model
+    from ostinato.batches import open_source
+    from ostinato.predictor import Predictor
+    from ostinato_pipelines.prediction_files import PREDICTIONS, saved
 
-    model = Model.load(arguments.model_path, logging_level=logging.getLogger("ostinato").level)
-    results = model.predict(
-        arguments.dataset,
-        data_format=arguments.data_format,
-        batch_size=arguments.batch_size,
-        skip_save_unprocessed_output=arguments.skip_save_unprocessed_output,
-        skip_save_predictions=arguments.skip_save_predictions,
-        output_directory=arguments.output_directory,
-        return_type="arrow",
-    )
-    for warning in results.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print(f"{results.predictions.num_rows} rows predicted")
+    source = open_source(arguments.dataset, arguments.data_format)
+    predictor = Predictor.load(arguments.model_path)
+    tables = predictor.predict_stream(source, batch_size=arguments.batch_size)
+    directory = Path(arguments.output_directory)
     if not arguments.skip_save_predictions:
-        print(f"predictions: {arguments.output_directory}/predictions.parquet")
+        tables = saved(tables, directory, unprocessed=not arguments.skip_save_unprocessed_output)
+    for _ in tables:  # what was written need not stay in memory
+        pass
+    for warning in predictor.warnings(source):
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{predictor.report.rows} rows predicted")
+    if not arguments.skip_save_predictions:
+        print(f"predictions: {directory / PREDICTIONS}")
     return 0
 
 

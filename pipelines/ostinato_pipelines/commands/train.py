@@ -16,6 +16,7 @@ from ostinato_pipelines.commands.flags import (
     add_logging,
     add_not_yet,
     add_output,
+    add_resume,
     add_seed,
     add_switches,
     command,
@@ -43,6 +44,7 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
     add_not_yet(parser, "-mlp", "--model_load_path")
     add_not_yet(parser, "-mrp", "--model_resume_path")
     add_seed(parser)
+    add_resume(parser)
     add_switches(parser, TRAIN_SWITCHES)
     add_device(parser)
     add_logging(parser)
@@ -88,6 +90,7 @@ def _train(arguments: argparse.Namespace, method: str, options: list[str]) -> in
         model_name=arguments.model_name,
         output_directory=arguments.output_directory,
         random_seed=arguments.random_seed,
+        resume=arguments.resume,
         **{option: getattr(arguments, option) for option in options},
     )
     if not arguments.skip_save_model:

@@ -30,6 +30,9 @@ class TrainerBackendSpec(Spec):
     """Processes on each machine; `auto` for one a GPU, and one where there is none."""
     num_nodes: PositiveInt = 1
     """Machines; above 1 a compiled pipeline starts a TrainJob of Kubeflow Trainer, which needs `backend.storage`."""
+    rows_in_memory: PositiveInt | Literal["auto"] = "auto"
+    """Rows that may lie in memory on each process; `auto` for what fits into half of it. Where there are more, they are
+    streamed from the shards, so many at a time (`auto`: a tenth of the memory), and shuffled within."""
     runtime: str = "torch-distributed"
     """Name of the cluster's training runtime that a TrainJob uses."""
     max_retries: NonNegativeInt = 3

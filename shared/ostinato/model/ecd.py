@@ -14,7 +14,7 @@ from ostinato.features.spec import InputSpec, OutputSpec
 from ostinato.model.calibration import fit_temperature
 from ostinato.model.output import Output
 from ostinato.model.wiring import Group, at, build_encoders, by_key, dependency_order, module_key
-from ostinato.module import Block, Combiner, Encoder, GroupEncoder
+from ostinato.module import Block, Combiner, Encoder, GroupEncoder, SumUp
 from ostinato.registry import implementation
 from ostinato.shape import Shape
 
@@ -91,15 +91,20 @@ class ECD(nn.Module):
             masks.append(mask)
         return encodings, masks
 
-    def losses(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The unweighted loss of each output: the mean over rows and members; rows without a target are left out."""
+    def losses(
+        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], sum_up: SumUp | None = None
+    ) -> dict[str, Tensor]:
+        """The unweighted loss of each output: the mean over rows and members; rows without a target are left out.
+
+        With `sum_up`, the mean over the rows of all processes that share the batch.
+        """
         losses: dict[str, Tensor] = {}
         for name in self.loss_weights:
             values, target = logits[name].float(), targets[name]
             if values.ndim == 3:
                 target = target.unsqueeze(1).expand(-1, values.shape[1]).reshape(-1)
                 values = values.flatten(0, 1)
-            losses[name] = self.output(name).loss(values, target)
+            losses[name] = self.output(name).loss(values, target, sum_up)
         return losses
 
     def total_loss(self, losses: Mapping[str, Tensor]) -> Tensor:

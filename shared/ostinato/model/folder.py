@@ -27,7 +27,7 @@ _HEADER = "ostinato"
 """The one key of the header: safetensors writes several in an order that changes from run to run."""
 
 
-def save_model(folder: str, model: ECD, config: Config, fitted: Mapping[str, Fitted]) -> None:
+def save_model(folder: str, weights: Mapping[str, torch.Tensor], config: Config, fitted: Mapping[str, Fitted]) -> None:
     """Writes config, statistics and weights into the folder (a path or URI); each file appears whole or not at all.
 
     The weights come last and carry the digests of the other two, so that a mixture of old and new is noticed.
@@ -42,7 +42,7 @@ def save_model(folder: str, model: ECD, config: Config, fitted: Mapping[str, Fit
         "hyperparameters_sha256": hashlib.sha256(hyperparameters).hexdigest(),
         "metadata_sha256": hashlib.sha256(metadata).hexdigest(),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     storage.write_bytes_atomic(f"{folder}/{HYPERPARAMETERS}", hyperparameters)
     storage.write_bytes_atomic(f"{folder}/{METADATA}", metadata)
     storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", write_tensors(tensors, {_HEADER: json.dumps(header)}))

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import IO, TypeVar
 
 import numpy as np
@@ -116,14 +117,21 @@ def ends_in_quotes(record: bytes, delimiter: str) -> bool:
     return len(list(csv.reader(io.StringIO(f"{text}x{delimiter}x\n", newline=""), delimiter=delimiter))) == 1
 
 
-def in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """`work` of each item, some items ahead of what is taken, in the order of the items."""
+def in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int = _AHEAD, threads: int = 0
+) -> Iterator[_Result]:
+    """`work` of each item, some items ahead of what is taken, in the order of the items; 0 threads: one a core."""
+    remaining = iter(items)
+    first = list(islice(remaining, 2))
+    if len(first) < 2:  # most files are one block, which needs no threads
+        yield from map(work, first)
+        return
     waiting: deque[Future[_Result]] = deque()
-    pool = ThreadPoolExecutor(min(_AHEAD, usable_cores()), "reader")
+    pool = ThreadPoolExecutor(threads or min(ahead, usable_cores()), "reader")
     try:
-        for item in items:
+        for item in chain(first, remaining):
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= _AHEAD:
+            if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from ostinato.errors import DataError, Problem
 from ostinato.sources.blocks import BLOCK_BYTES, Block, TooLong, blocks, csv_cut, in_order
-from ostinato.sources.file import Format, opened_text
+from ostinato.sources.file import Check, Format, opened_text
 from ostinato.sources.flaws import flaw_of_block, not_utf8, refuse_open_quote, refuse_utf16
 from ostinato.sources.source import Types
+from ostinato.storage import StoredFile
 
 MISSING_WORDS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -53,17 +54,18 @@ class Delimited(Format):
         self.delimiter = delimiter
         """None to find out."""
 
-    def names(self, file: str) -> list[str]:
+    def names(self, file: StoredFile) -> list[str]:
         """The names in the first row; an empty one becomes `Unnamed: <position>`, as pandas calls it."""
         with opened_text(file) as stream:
-            return self._layout(file, stream)[0].names
+            return self._layout(file.uri, stream)[0].names
 
-    def read(self, file: str, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
+    def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
         """The rows. A value that does not convert makes its column a string, in its block and some behind it."""
         with opened_text(file) as stream:
-            layout, head = self._layout(file, stream)
+            layout, head = self._layout(file.uri, stream)
+            check(layout.names)
             stream_of_rest = _Chained(head[layout.start :], stream)
-            reader = _BlockReader(file, layout, columns, types)
+            reader = _BlockReader(file.uri, layout, columns, types)
             try:
                 cut = csv_cut(layout.delimiter)
                 records = blocks(stream_of_rest, cut, layout.lines + 1)  # type: ignore[arg-type]
@@ -71,7 +73,9 @@ class Delimited(Format):
                     if batch.num_rows:
                         yield batch
             except TooLong as error:
-                raise DataError(Problem(file, "a row has over 1 GB: is a quote opened and never closed?")) from error
+                raise DataError(
+                    Problem(file.uri, "a row has over 1 GB: is a quote opened and never closed?")
+                ) from error
 
     def _layout(self, file: str, stream: IO[bytes]) -> tuple[Layout, bytes]:
         """The layout, and the bytes that had to be read for it.

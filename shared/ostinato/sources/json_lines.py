@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from ostinato.errors import DataError, Problem
 from ostinato.sources.blocks import Block, TooLong, blocks, cut_lines, in_order
-from ostinato.sources.file import Format, opened_text
+from ostinato.sources.file import Check, Format, opened_text
 from ostinato.sources.flaws import not_utf8, refuse_utf16
 from ostinato.sources.source import BATCH_ROWS, Types
 from ostinato.sources.table import table_of_columns, table_of_rows
+from ostinato.storage import StoredFile
 
 _HEAD_BYTES = 1 << 22
 
@@ -21,51 +23,51 @@ _HEAD_BYTES = 1 << 22
 class JSONLines(Format):
     """One JSON object a line. Names are the keys of the first lines (4 MB of them); later new ones are not seen."""
 
-    def names(self, file: str) -> list[str]:
+    def names(self, file: StoredFile) -> list[str]:
         """Keys in the order in which they first occur."""
         with opened_text(file) as stream:
-            head = stream.read(_HEAD_BYTES)
-        refuse_utf16(file, head)
-        if not head.strip():
-            raise DataError(Problem(file, "the file is empty", "one JSON object a line"))
-        whole = head[: cut_lines(head)] if len(head) == _HEAD_BYTES else head
-        return list(dict.fromkeys(name for row in _objects(file, Block(whole, 1)) for name in row))
+            return _keys(file.uri, stream.read(_HEAD_BYTES))
 
-    def read(self, file: str, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
+    def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
         """The rows; a key that a row does not have is missing there."""
         wished = pa.schema([(name, types[name]) for name in columns if name in types])
 
         def batch_of(block: Block) -> pa.RecordBatch:
-            return _batch(file, block, columns, wished)
+            return _batch(file.uri, block, columns, wished)
 
         with opened_text(file) as stream:
             try:
-                for batch in in_order(batch_of, blocks(stream, cut_lines)):
+                pieces = blocks(stream, cut_lines)
+                first = next(pieces, Block(b"", 1))
+                check(_keys(file.uri, first.data[:_HEAD_BYTES]))
+                for batch in in_order(batch_of, chain([first], pieces)):
                     if batch.num_rows:
                         yield batch
             except TooLong as error:
-                raise DataError(Problem(file, "a line has over 1 GB")) from error
+                raise DataError(Problem(file.uri, "a line has over 1 GB")) from error
 
 
 class JSON(JSONLines):
     """A file that begins with an array of objects, or is one object of columns; else one object a line."""
 
-    def names(self, file: str) -> list[str]:
+    def names(self, file: StoredFile) -> list[str]:
         """Names in the order in which they first occur."""
         table = self._whole(file)
         return super().names(file) if table is None else list(table.column_names)
 
-    def read(self, file: str, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
+    def read(self, file: StoredFile, columns: Sequence[str], types: Types, check: Check) -> Iterator[pa.RecordBatch]:
         """The rows. An array is held in memory whole."""
         table = self._whole(file)
         if table is None:
-            yield from super().read(file, columns, types)
+            yield from super().read(file, columns, types, check)
         else:
+            check(list(table.column_names))
             yield from table.select(columns).to_batches(max_chunksize=BATCH_ROWS)
 
-    def _whole(self, file: str) -> pa.Table | None:
+    def _whole(self, stored: StoredFile) -> pa.Table | None:
         """The table of an array or of an object of columns; None for lines."""
-        with opened_text(file) as stream:
+        file = stored.uri
+        with opened_text(stored) as stream:
             head = stream.read(_HEAD_BYTES)
             if not head.lstrip().startswith(b"[") and _is_json(head.lstrip().partition(b"\n")[0]) and b"\n" in head:
                 return None
@@ -86,6 +88,19 @@ class JSON(JSONLines):
 
 
 _FORMS = "an array of objects, an object of columns, or one object a line"
+
+
+def _keys(file: str, head: bytes) -> list[str]:
+    """Keys of the objects of a head, in the order in which they first occur.
+
+    Raises:
+        DataError: there is nothing, or no JSON.
+    """
+    refuse_utf16(file, head)
+    if not head.strip():
+        raise DataError(Problem(file, "the file is empty", "one JSON object a line"))
+    whole = head[: cut_lines(head)] if len(head) == _HEAD_BYTES else head
+    return list(dict.fromkeys(name for row in _objects(file, Block(whole, 1)) for name in row))
 
 
 def _is_json(line: bytes) -> bool:

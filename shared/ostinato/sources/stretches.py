@@ -6,22 +6,23 @@ What can't be cut (compressed text, a JSON array, Arrow, ORC, what is on the web
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 import pyarrow as pa
 
 from ostinato import storage
 from ostinato.errors import DataError, Problem
-from ostinato.sources.arrow import Parquet, _opened
+from ostinato.sources.arrow import Parquet, opened_arrow
 from ostinato.sources.blocks import BLOCK_BYTES, Block, Cut, TooLong, blocks, csv_cut, cut_lines, in_order
 from ostinato.sources.delimited import Delimited, _BlockReader, _Chained
-from ostinato.sources.file import FileSource, Format, opened_text
+from ostinato.sources.file import FileSource, Format, gathered, opened_text, unchanged
 from ostinato.sources.json_lines import JSON, JSONLines, _batch
 from ostinato.sources.source import Types
 from ostinato.spec import NonNegativeInt, PositiveInt, Spec
+from ostinato.storage import StoredFile
 
 
 class Stretch(Spec):
@@ -51,7 +52,7 @@ class StretchSource(FileSource):
     """Some stretches of a data set, as a data set."""
 
     def __init__(self, whole: FileSource, stretches: Sequence[Stretch]) -> None:
-        super().__init__(whole.uri, whole.files, whole.format)
+        super().__init__(whole.uri, whole.stored, whole.format)
         self.stretches = stretches
 
     def read(self, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
@@ -60,10 +61,10 @@ class StretchSource(FileSource):
         Raises:
             DataError: a file has other columns than the first of the whole data set.
         """
-        for stretch in self.stretches:
-            if stretch.file != self.files[0]:
-                self.check_same(stretch.file)
-            yield from _read(self.format, stretch, columns, types)
+        files = {file.uri: file for file in self.stored}
+        return gathered(
+            batch for stretch in self.stretches for batch in _read(self, files[stretch.file], stretch, columns, types)
+        )
 
 
 def joined(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
@@ -86,67 +87,72 @@ def pieces(source: FileSource, at_least: int) -> Iterator[Piece]:
         DataError: the data can't be read.
     """
     column = source.column_names()[0]
-    sizes = [file_size(file) for file in source.files]
+    sizes = [file.size or 1 for file in source.stored]  # not all of the web says how large it is
     total = max(1, sum(sizes))
     block_bytes = max(1, min(BLOCK_BYTES, total // at_least))
-    for number, (file, size) in enumerate(zip(source.files, sizes, strict=True)):
-        if number:
-            source.check_same(file)
-        before = sum(sizes[:number])
-        for stretch, rows, share in _cut(source.format, file, size, column, block_bytes):
-            yield Piece(stretch, rows, (before + share * size) / total)
-
-
-def file_size(file: str) -> int:
-    """Bytes of a file; 1 where the web does not say."""
-    if storage.is_local(file):
-        with storage.explained(file):
-            return os.path.getsize(storage.local_path(file))
-    with storage.explained(file):
-        system, path = storage.filesystem(file)
-        return int(system.info(path).get("size") or 1)
+    before = 0
+    for file, size in zip(source.stored, sizes, strict=True):
+        with unchanged(file):
+            for stretch, rows, share in _cut(source, file, size, column, block_bytes):
+                yield Piece(stretch, rows, (before + share * size) / total)
+        before += size
 
 
 def _cut(
-    file_format: Format, file: str, size: int, column: str, block_bytes: int
+    source: FileSource, file: StoredFile, size: int, column: str, block_bytes: int
 ) -> Iterator[tuple[Stretch, int, float]]:
     """Stretches of a file, their rows, and the share of the file before each."""
-    if isinstance(file_format, Parquet):
+    if isinstance(source.format, Parquet):
         import pyarrow.parquet as pq
 
-        with _opened(file, "Parquet") as native:
+        with opened_arrow(file, "Parquet") as (native, _):
             metadata = pq.read_metadata(native)
+        source.check_same(file, metadata.schema.to_arrow_schema().names)
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
-            yield Stretch(file=file, start=group, stop=group + 1), rows, group / metadata.num_row_groups
-    elif _is_seekable_text(file_format, file):
-        with opened_text(file) as stream, _explained(file):
-            text = _text(file_format, file, stream, [column], {})
+            yield Stretch(file=file.uri, start=group, stop=group + 1), rows, group / metadata.num_row_groups
+    elif _is_seekable_text(source.format, file.uri):
+        source.check_same(file, source.format.names(file))
+        with opened_text(file) as stream, _explained(file.uri):
+            text = _text(source.format, file.uri, stream, [column], {})
             position = text.start
             rest = blocks(_Chained(text.head, stream), text.cut, text.first_line, block_bytes)  # type: ignore[arg-type]
             for block, rows in in_order(lambda block: (block, text.read(block).num_rows), rest):
                 stop = position + len(block.data)
-                stretch = Stretch(file=file, start=position, stop=stop, first_line=block.first_line)
+                stretch = Stretch(file=file.uri, start=position, stop=stop, first_line=block.first_line)
                 yield stretch, rows, position / max(1, size)
                 position = stop
     else:
-        yield Stretch(file=file), sum(batch.num_rows for batch in file_format.read(file, [column], {})), 0.0
+        batches = source.format.read(file, [column], {}, partial(source.check_same, file))
+        yield Stretch(file=file.uri), sum(batch.num_rows for batch in batches), 0.0
 
 
-def _read(file_format: Format, stretch: Stretch, columns: Sequence[str], types: Types) -> Iterator[pa.RecordBatch]:
+def _read(
+    source: FileSource, file: StoredFile, stretch: Stretch, columns: Sequence[str], types: Types
+) -> Iterator[pa.RecordBatch]:
     """The rows of a stretch, as the format gives them."""
-    if stretch.stop is None:
-        yield from file_format.read(stretch.file, columns, types)
-    elif isinstance(file_format, Parquet):
-        yield from file_format.read(stretch.file, columns, types, range(stretch.start, stretch.stop))
-    else:
-        with storage.open_file(stretch.file) as stream, _explained(stretch.file):
-            text = _text(file_format, stretch.file, stream, columns, types)
-            stream.seek(stretch.start)
-            records = blocks(_Bounded(stream, stretch.stop - stretch.start), text.cut, stretch.first_line)  # type: ignore[arg-type]
-            for batch in in_order(text.read, records):
-                if batch.num_rows:
-                    yield batch
+    check = partial(source.check_same, file)
+    with unchanged(file):
+        if stretch.stop is None:
+            yield from source.format.read(file, columns, types, check)
+        elif isinstance(source.format, Parquet):
+            yield from source.format.read(file, columns, types, check, range(stretch.start, stretch.stop))
+        else:
+            yield from _read_text(source, file, stretch, columns, types)
+
+
+def _read_text(
+    source: FileSource, file: StoredFile, stretch: Stretch, columns: Sequence[str], types: Types
+) -> Iterator[pa.RecordBatch]:
+    assert stretch.stop is not None, "a stretch of text that was cut"
+    source.check_same(file, source.format.names(file))
+    with opened_text(file) as stream, _explained(file.uri):
+        text = _text(source.format, file.uri, stream, columns, types)
+        stream.seek(stretch.start)
+        records = blocks(_Bounded(stream, stretch.stop - stretch.start), text.cut, stretch.first_line)  # type: ignore[arg-type]
+        for batch in in_order(text.read, records):
+            if batch.num_rows:
+                yield batch
 
 
 def _is_seekable_text(file_format: Format, file: str) -> bool:

@@ -6,14 +6,14 @@ The same data, config and kind of device give the same answer each time.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ostinato.resources import host_memory
+from ostinato.trainer.processes import Processes
 from ostinato.trainer.spec import TrainerSpec
 
 STEPS_PER_EPOCH = 64
@@ -28,32 +28,41 @@ _MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Rows of a step, steps of an update of the weights, rows of an evaluation step."""
+    """Rows of a step, steps of an update of the weights, rows of an evaluation step; over all processes."""
 
     batch_size: int
     accumulation: int
     eval_batch_size: int
+    grown: int = 1
+    """Times that the batch is larger than one process's, because each process takes as many rows as the config says."""
 
 
-def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, device: torch.device) -> BatchPlan:
+def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, processes: Processes) -> BatchPlan:
     """What the config says, and for `auto`: the rule of rows, halved until the activations fit into memory.
 
-    `bytes_per_row` is what `activation_bytes` counted.
+    `batch_size` is what each process takes, `effective_batch_size` what all take together; an automatic batch is shared
+    by all. `bytes_per_row` is what `activation_bytes` counted.
     """
     wanted, size, steps = (
         _given(value) for value in (spec.effective_batch_size, spec.batch_size, spec.gradient_accumulation_steps)
     )
-    if size is None:
+    count, device = processes.size, processes.device
+    grown = 1
+    if wanted is not None and (steps is not None or size is not None):
+        steps = steps or max(1, wanted // ((size or wanted) * count))
+        size = max(1, wanted // steps)
+    elif size is not None:
+        grown, size = count, size * count
+    else:
         most = min(spec.max_batch_size or num_rows, num_rows, (wanted or num_rows) // (steps or 1))
-        size = max(1, min(fitting(rule(num_rows), bytes_per_row, device), most))
-        if wanted is not None and steps is None:
+        size = max(1, min(count * fitting(-(-rule(num_rows) // count), bytes_per_row, device), most))
+        if wanted is not None:
             # The largest batch up to the rule's that divides what was asked for.
             size = next(smaller for smaller in range(size, 0, -1) if wanted % smaller == 0)
-    if steps is None:
-        steps = max(1, wanted // size) if wanted else 1
-    assert wanted in (None, size * steps), "the config says what goes together"
+            steps = wanted // size
     evaluation = None if spec.eval_batch_size is None else _given(spec.eval_batch_size)
-    return BatchPlan(size, steps, evaluation or max(size, fitting(EVALUATION, bytes_per_row, device)))
+    largest = max(size, count * fitting(EVALUATION, bytes_per_row, device))
+    return BatchPlan(size, steps or 1, evaluation * count if evaluation else largest, grown)
 
 
 def _given(value: int | str) -> int | None:
@@ -106,16 +115,3 @@ def device_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return host_memory()
-
-
-def host_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or the limit of its container (cgroup)."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return min(physical, int(text))
-    return physical

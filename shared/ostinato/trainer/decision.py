@@ -25,6 +25,11 @@ class State:
     """Why training ended."""
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether training was to end before its end."""
+        return self.stopped == "interrupted"
+
 
 @dataclass(frozen=True)
 class Decision:

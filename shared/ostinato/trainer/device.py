@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import torch
+
+from ostinato.resources import usable_cores
 
 
 def pick_device() -> torch.device:
@@ -40,19 +41,15 @@ _PARALLEL_BYTES = 1 << 20
 threads wait for each other more than they work; on a busy machine that made training on iris ten times slower."""
 
 
-def suitable_threads(step_bytes: int) -> int:
-    """Threads for steps that keep so many bytes of activations; the same on the same machine each time."""
-    return usable_cores() if step_bytes >= _PARALLEL_BYTES else 1
+def suitable_threads(step_bytes: int, num_processes: int = 1) -> int:
+    """Threads for steps that keep so many bytes of activations; the same on the same machine each time.
 
-
-def usable_cores() -> int:
-    """Cores that torch would use, but no more than the container's limit (cgroup), which torch does not see."""
-    cores = torch.get_num_threads()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except OSError:
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+    `num_processes` share the machine.
+    """
+    if step_bytes < _PARALLEL_BYTES:
+        return 1
+    # What torch would use may be fewer, by OMP_NUM_THREADS, or more: it does not see the container's limit.
+    return max(1, min(torch.get_num_threads(), usable_cores()) // num_processes)
 
 
 @contextlib.contextmanager
@@ -64,3 +61,15 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def random_state(device: torch.device) -> list[torch.Tensor]:
+    """The state of torch's random numbers, of the CPU and of the GPU."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def restore_random_state(state: Sequence[torch.Tensor], device: torch.device) -> None:
+    """Makes random numbers go on from what `random_state` gave."""
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

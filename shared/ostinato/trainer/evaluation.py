@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,16 @@ from ostinato.metrics.data import compute
 from ostinato.metrics.spec import COMBINED, LOSS
 from ostinato.model.ecd import ECD
 from ostinato.trainer.history import Metrics
+from ostinato.trainer.processes import ALONE, Processes
 from ostinato.trainer.rows import Rows
+
+
+class Stopped(Exception):
+    """An evaluation was broken off, because training is to end now."""
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -27,21 +36,31 @@ class Evaluator:
     config: Config
     fitted: Mapping[str, Fitted]
     batch_size: int
+    """Rows of a batch over all processes."""
     most_batches: int | None = None
     """Batches that are looked at; None for all."""
+    processes: Processes = ALONE
+    is_stopped: Callable[[], bool] = _never
+    """Asked before each batch; the same on every process."""
 
     def logits(self, model: ECD, rows: Rows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Logits and targets by output; the model is left in `eval`."""
+        """Logits and targets of all rows by output, on every process; the model is left in `eval`.
+
+        Raises:
+            Stopped: `is_stopped` said so.
+        """
         model.eval()
         logits: dict[str, list[Tensor]] = {}
         targets: dict[str, list[Tensor]] = {}
         with torch.no_grad():
             for batch in itertools.islice(rows.batches(self.batch_size), self.most_batches):
+                if self.is_stopped():
+                    raise Stopped
                 for name, value in model(batch).items():
                     logits.setdefault(name, []).append(value.float())
                 for output in self.config.output_features:
                     targets.setdefault(output.name, []).append(batch[output.name])
-            return _joined(logits), _joined(targets)
+            return self._joined(logits), self._joined(targets)
 
     def scores(self, model: ECD, rows: Rows) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Scores, as `OutputColumn.predictions` takes them, and encoded targets by output."""
@@ -51,10 +70,16 @@ class Evaluator:
         return _arrays(scores), _arrays(targets)
 
     def evaluate(self, model: ECD, rows: Rows) -> Metrics:
-        """Metrics of each output, and the summed loss as `combined`; empty where there are no rows."""
+        """Metrics of each output, and the summed loss as `combined`; empty where there are no rows.
+
+        Computed from the scores of all rows, so they are exact however many processes there are.
+        """
         if not len(rows):
             return {}
         logits, targets = self.logits(model, rows)
+        return self.processes.told(self._metrics(model, logits, targets) if self.processes.is_first else {})
+
+    def _metrics(self, model: ECD, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Metrics:
         with torch.no_grad():
             # The members of an ensemble predict together, so what counts is the loss of their mean.
             losses = model.losses({name: _mean_of_members(value) for name, value in logits.items()}, targets)
@@ -68,9 +93,9 @@ class Evaluator:
             metrics[COMBINED] = {LOSS: total}
         return metrics
 
-
-def _joined(parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
-    return {name: part[0] if len(part) == 1 else torch.cat(part) for name, part in parts.items()}
+    def _joined(self, parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+        whole = {name: part[0] if len(part) == 1 else torch.cat(part) for name, part in parts.items()}
+        return {name: self.processes.joined(value) for name, value in whole.items()}
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

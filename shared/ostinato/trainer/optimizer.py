@@ -6,8 +6,10 @@ training on a small table takes. The functions below those classes do not, so Ad
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +30,12 @@ class Optimizer(Protocol):
     def step(self, closure: Closure) -> None:
         """Changes the weights by their gradients; only LBFGS calls the closure, which computes loss and gradients."""
 
+    def state(self) -> Any:
+        """What it remembers, as dicts and lists of tensors and numbers."""
+
+    def load(self, state: Any) -> None:
+        """Goes on from what `state` gave."""
+
 
 class Adam:
     """Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), the same to the bit as `torch.optim`'s."""
@@ -47,6 +55,16 @@ class Adam:
             for group in self._groups:
                 group.step(self._spec, self._rate)
 
+    def state(self) -> Any:
+        """Moments and step counts of each group."""
+        return [[local(tensor) for tensor in group.tensors()] for group in self._groups]
+
+    def load(self, state: Any) -> None:
+        """Goes on from what `state` gave."""
+        for group, saved in zip(self._groups, state, strict=True):
+            for tensor, value in zip(group.tensors(), saved, strict=True):
+                local(tensor).copy_(value)
+
 
 class _AdamGroup:
     """Parameters with the same weight decay, and their moments."""
@@ -60,6 +78,10 @@ class _AdamGroup:
         self._squares = [torch.zeros_like(p) for p in parameters]
         self._largest = [torch.zeros_like(p) for p in parameters]
         self._steps = [torch.zeros((), device=p.device if self._fused else "cpu") for p in parameters]
+
+    def tensors(self) -> list[Tensor]:
+        """All that is remembered."""
+        return [*self._means, *self._squares, *self._largest, *self._steps]
 
     def step(self, spec: AdamSpec | AdamWSpec, rate: float) -> None:
         used = [index for index, p in enumerate(self._parameters) if p.grad is not None]
@@ -112,6 +134,50 @@ class TorchOptimizer:
                 optimizer.step(closure)  # type: ignore[no-untyped-call]
             else:
                 optimizer.step()
+
+    def state(self) -> Any:
+        """The state of each."""
+        return [_mapped(optimizer.state_dict()["state"], local) for optimizer in self._optimizers]
+
+    def load(self, state: Any) -> None:
+        """Goes on from what `state` gave."""
+        for optimizer, saved in zip(self._optimizers, state, strict=True):
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            placed = {
+                key: _mapped(value, functools.partial(as_part_of, parameters[key])) for key, value in saved.items()
+            }
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": placed})
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This process's part of a tensor that is shared out, or the tensor itself."""
+    part: Tensor = tensor.to_local() if _is_shared_out(tensor) else tensor  # type: ignore[attr-defined]
+    return part
+
+
+def _is_shared_out(tensor: Tensor) -> bool:
+    # Where nobody has imported the module, no tensor is of its class; importing it takes a second.
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def as_part_of(parameter: Tensor, part: Tensor) -> Tensor:
+    """A tensor of the size of this process's part of a parameter, shared out as the parameter is."""
+    if not _is_shared_out(parameter) or part.shape != local(parameter).shape or not part.ndim:
+        return part
+    from torch.distributed.tensor import DTensor
+
+    whole: Tensor = DTensor.from_local(part, parameter.device_mesh, parameter.placements)  # type: ignore[attr-defined]
+    return whole
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same nested value with every tensor changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    return [_mapped(item, change) for item in value] if isinstance(value, list | tuple) else value
 
 
 _CLASSES: dict[str, str] = {

@@ -26,6 +26,7 @@ class Plan:
     """Most steps; early stopping may end training before."""
     steps_per_epoch: int
     device: str
+    num_processes: int
     metric: str
     """`<output>.<metric>` that decides on the best model."""
 
@@ -217,7 +218,7 @@ def heading(plan: Plan) -> str:
     return (
         f"training on {plan.num_rows:,} rows ({plan.num_validation_rows:,} validation), "
         f"{plan.num_parameters:,} parameters, batch {plan.batch_size:,}, {plan.steps_per_epoch:,} steps an epoch, "
-        f"{plan.device}; best model by {plan.metric}"
+        f"{plan.device}{f' x {plan.num_processes}' if plan.num_processes > 1 else ''}; best model by {plan.metric}"
     )
 
 

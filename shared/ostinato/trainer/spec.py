@@ -11,7 +11,6 @@ from pydantic import Strict, model_validator
 from ostinato.registry import OneOf, Registry
 from ostinato.spec import (
     Betas,
-    Later,
     NonNegative,
     NonNegativeInt,
     Pending,
@@ -344,8 +343,9 @@ class TrainerSpec(Spec):
     """Profiles training."""
     profiler: PendingNull = None
     """Schedule of the profiler."""
-    learning_rate: Annotated[Positive, Later(frozenset({"auto"}))] = 0.001
-    """Size of a step."""
+    learning_rate: Positive | Auto = 0.001
+    """Size of a step; `auto` finds it by a range test of some seconds (Smith 2017): a tenth of the rate with the
+    lowest loss, from 0.0001 to 0.01."""
     learning_rate_scheduler: SchedulerSpec = SchedulerSpec()
     """How the learning rate changes."""
     epochs: PositiveInt = 200
@@ -359,9 +359,11 @@ class TrainerSpec(Spec):
     steps_per_checkpoint: NonNegativeInt = 0
     """Steps between evaluations; 0 for once an epoch."""
     effective_batch_size: PositiveInt | Auto = "auto"
-    """Rows of one update of the weights; `auto` is batch_size x gradient_accumulation_steps."""
+    """Rows of one update of the weights, of all processes together; `auto` is batch_size x gradient_accumulation_steps
+    on each."""
     batch_size: PositiveInt | Auto = "auto"
-    """Rows of one step; `auto` for about 64 steps an epoch, from 32 to 256 rows, fewer where memory is short."""
+    """Rows of one step on each process; `auto` for about 64 steps an epoch, from 32 to 256 rows on all processes
+    together, fewer where memory is short."""
     max_batch_size: PositiveInt | None = 1099511627776
     """Upper bound of an automatic batch size."""
     gradient_accumulation_steps: PositiveInt | Auto = "auto"
@@ -391,15 +393,16 @@ class TrainerSpec(Spec):
     gradient_clipping: GradientClippingSpec = GradientClippingSpec()
     """Limits on the gradient."""
     learning_rate_scaling: Literal["constant", "sqrt", "linear"] = "linear"
-    """How the learning rate grows with the number of processes; one process changes nothing."""
+    """How the learning rate grows with the number of processes, where each takes a `batch_size` of its own."""
     bucketing_field: PendingNull = None
     """Batches of rows of similar length."""
-    use_mixed_precision: bool = False
-    """Computes in bfloat16 where that is safe."""
+    use_mixed_precision: bool | Literal["bfloat16", "float16"] = False
+    """Computes in half precision where that is safe: in bfloat16, or with `true` on a GPU that lacks it in float16 with
+    a scaled loss."""
     compile: bool = False
     """Compiles the network with torch.compile."""
-    enable_gradient_checkpointing: PendingFalse = False
-    """Trades compute for memory."""
+    enable_gradient_checkpointing: bool = False
+    """Keeps no activations within layers but computes them again for the gradient: less memory, a third more time."""
     layers_to_freeze_regex: str | None = None
     """Parameters whose name matches this regular expression do not learn."""
     loss_balancing: Annotated[

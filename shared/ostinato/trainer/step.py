@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.errors import ConfigError, Problem
 from ostinato.model.ecd import ECD
+from ostinato.trainer.loss_scale import LossScale
 from ostinato.trainer.optimizer import build_optimizer, layer_weights
-from ostinato.trainer.rows import Batch
+from ostinato.trainer.processes import Processes
+from ostinato.trainer.rows import Batch, share
+from ostinato.trainer.sharing import data_parallel, is_fsdp
 from ostinato.trainer.spec import GradientClippingSpec, TrainerSpec
 
 
 class Stepper:
     """Changes the weights of a model batch by batch."""
 
-    def __init__(self, model: ECD, spec: TrainerSpec, device: torch.device) -> None:
+    def __init__(self, model: ECD, spec: TrainerSpec, rate: float, processes: Processes, sample: Batch) -> None:
         self._model = model
         self._spec = spec
-        self._device = device
+        self._processes = processes
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._matrices = layer_weights(model)
-        self._optimizer = build_optimizer(spec.optimizer, model, spec.learning_rate)
-        self._network = torch.compile(model) if spec.compile else model
+        self._optimizer = build_optimizer(spec.optimizer, model, rate)
+        self._precision = precision(spec.use_mixed_precision, processes.device)
+        self._scale = LossScale() if self._precision is torch.float16 else None
+        shared: nn.Module = model
+        if processes.size > 1 and not is_fsdp(model):
+            shared = data_parallel(model, processes, sample)
+        self._shared = shared
+        self._network = torch.compile(shared) if spec.compile else shared
         self._is_compiled = False
         self._window: list[Batch] = []
+        self.parts = 1
+        """Pieces in which a batch is worked on, because the whole did not fit into memory."""
+
+    def state(self) -> dict[str, Any]:
+        """What the next steps depend on, besides the weights."""
+        scale = None if self._scale is None else [self._scale.factor, self._scale.good]
+        return {"optimizer": self._optimizer.state(), "scale": scale, "parts": self.parts}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state` gave."""
+        self._optimizer.load(state["optimizer"])
+        self.parts = state["parts"]
+        if state["scale"] is not None:
+            self._scale = LossScale(*state["scale"])
 
     def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum of the losses, and each output's own."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._spec.use_mixed_precision):
+        """The weighted sum of the losses, and each output's own; over the rows of all processes."""
+        kind = self._processes.device.type
+        with torch.autocast(kind, self._precision, enabled=self._precision is not None):
             logits = self._forward(batch)
-        losses = self._model.losses(logits, batch)
+        sum_up = self._processes.sum_up if self._processes.size > 1 else None
+        losses = self._model.losses(logits, batch, sum_up)
         return self._model.total_loss(losses), losses
 
     def _forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -52,18 +79,61 @@ class Stepper:
         return logits
 
     def accumulate(self, batch: Batch, num_batches: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Adds the gradient of a batch, one of `num_batches` of an update; gives the losses, not differentiable."""
+        """Adds the gradient of a batch, one of `num_batches` of an update; gives the losses, not differentiable.
+
+        A batch whose activations do not fit into the memory of a GPU is worked on in halves, quarters and so on.
+
+        Raises:
+            ConfigError: not even a single row fits.
+        """
         if not self._window:
             self._clear_gradients()
-        total, losses = self.losses(batch)
-        objective = self._penalized(total)
-        (objective if num_batches == 1 else objective / num_batches).backward()  # type: ignore[no-untyped-call]
+        while True:
+            try:
+                return self._backward(batch, num_batches)
+            except torch.OutOfMemoryError as error:
+                self._halve(batch, error)
+
+    def _halve(self, batch: Batch, error: torch.OutOfMemoryError) -> None:
+        # The gradient of the batch is half there, and so would be that of other processes.
+        if self._processes.size > 1 or self._window or 2 * self.parts > _length(batch):
+            hint = (
+                "a smaller trainer.batch_size (with gradient_accumulation_steps), enable_gradient_checkpointing: true"
+            )
+            raise ConfigError(Problem("trainer", "the memory of the GPU is too small for a step", hint=hint)) from error
+        self.parts *= 2
+        self._clear_gradients()
+        torch.cuda.empty_cache()
+
+    def _backward(self, batch: Batch, num_batches: int) -> tuple[Tensor, dict[str, Tensor]]:
+        pieces = [batch] if self.parts == 1 else _pieces(batch, self.parts)
+        found: list[tuple[Tensor, dict[str, Tensor]]] = []
+        for number, piece in enumerate(pieces):
+            weight = _length(piece) / _length(batch) if len(pieces) > 1 else 1.0
+            is_last = number == len(pieces) - 1 and len(self._window) == num_batches - 1
+            with self._gradients_stay_here(not is_last):
+                total, losses = self.losses(piece)
+                self._objective(total, weight / num_batches).backward()  # type: ignore[no-untyped-call]
+            found.append((total.detach() * weight, {name: loss.detach() * weight for name, loss in losses.items()}))
         self._window.append(batch)
-        return total.detach(), {name: loss.detach() for name, loss in losses.items()}
+        if len(found) == 1:
+            return found[0]
+        names = found[0][1]
+        total = torch.stack([one for one, _ in found]).sum()
+        return total, {name: torch.stack([losses[name] for _, losses in found]).sum() for name in names}
+
+    def _gradients_stay_here(self, wanted: bool) -> contextlib.AbstractContextManager[None]:
+        """Leaves out the exchange of gradients, which is wanted once an update only."""
+        if wanted and isinstance(self._shared, torch.nn.parallel.DistributedDataParallel):
+            stays: contextlib.AbstractContextManager[None] = self._shared.no_sync()
+            return stays
+        return contextlib.nullcontext()
 
     def update(self, learning_rate: float) -> None:
         """New weights by the gradients gathered since the last update."""
         window, self._window = self._window, []
+        if self._scale is not None and not self._scale.undo(self._parameters, self._processes):
+            return
         clip_gradients(self._parameters, self._spec.gradient_clipping)
         self._optimizer.set_learning_rate(learning_rate)
 
@@ -71,7 +141,7 @@ class Stepper:
             self._clear_gradients()
             sum_of_losses = 0.0
             for batch in window:
-                objective = self._penalized(self.losses(batch)[0]) / len(window)
+                objective = self._objective(self.losses(batch)[0], 1 / len(window))
                 objective.backward()  # type: ignore[no-untyped-call]
                 sum_of_losses += float(objective.detach())
             clip_gradients(self._parameters, self._spec.gradient_clipping)
@@ -84,6 +154,14 @@ class Stepper:
         for parameter in self._parameters:
             parameter.grad = None
 
+    def _objective(self, total: Tensor, weight: float) -> Tensor:
+        """What is differentiated: the loss and the penalty on the weights."""
+        # Gradients are averaged over the processes, and each has that of its own rows only.
+        objective = self._penalized(total * self._processes.size if self._processes.size > 1 else total)
+        if self._scale is not None:
+            weight *= self._scale.factor
+        return objective if weight == 1 else objective * weight
+
     def _penalized(self, total: Tensor) -> Tensor:
         strength, kind = self._spec.regularization_lambda, self._spec.regularization_type
         if not strength or kind is None:
@@ -94,6 +172,26 @@ class Stepper:
         if kind in ("l2", "l1_l2"):
             penalties += [weight.square().sum() for weight in self._matrices]
         return total + strength * torch.stack(penalties).sum() if penalties else total
+
+
+def precision(wanted: bool | str, device: torch.device) -> torch.dtype | None:
+    """The type that is computed in where that is safe; None for float32. `True`: bfloat16 where the GPU has it."""
+    if wanted is False:
+        return None
+    if wanted is True:
+        has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bfloat16 else torch.float16
+    return torch.bfloat16 if wanted == "bfloat16" else torch.float16
+
+
+def _length(batch: Batch) -> int:
+    return len(next(iter(batch.values())))
+
+
+def _pieces(batch: Batch, count: int) -> list[Batch]:
+    """The rows of a batch in so many parts, as even as may be."""
+    bounds = [share(_length(batch), number, count) for number in range(count)]
+    return [{name: column[start:stop] for name, column in batch.items()} for start, stop in bounds]
 
 
 def clip_gradients(parameters: list[torch.nn.Parameter], spec: GradientClippingSpec) -> None:

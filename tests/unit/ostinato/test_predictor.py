@@ -1,5 +1,6 @@
 """Raw rows through real columns around a network that is a formula, so that scores can be checked by hand."""
 
+import contextlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,10 +37,16 @@ TRAINING = pa.table(
 class Formula:
     """price = size + kind's code, on normalized scales; class: the kind's code decides."""
 
+    most_rows = 0
+
     def scores(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         size, kind = inputs["size"], inputs["kind"]
+        self.most_rows = max(self.most_rows, len(size))
         second = np.clip(kind / 2, 0, 1).astype(np.float32)
         return {"price": size + kind.astype(np.float32), "class.of it": np.stack([1 - second, second], axis=1)}
+
+    def side_by_side(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 def fit(spec, table):
@@ -131,5 +138,41 @@ def test_batches_do_not_change_predictions(predictor, pairs, batch_size):
     whole = predictor.predict(table)
     assert predictor.predict(table, batch_size=batch_size).combine_chunks().equals(whole.combine_chunks())
     parts = list(predictor.predict_stream(open_source(table), batch_size=batch_size))
-    assert all(part.num_rows <= batch_size for part in parts)
     assert pa.concat_tables(parts).combine_chunks().equals(whole.combine_chunks())
+
+
+def test_the_network_gets_no_more_rows_at_once_than_asked_for(predictor):
+    predictor.network.most_rows = 0
+    predictor.predict(raw([1.0] * 100, ["flat"] * 100), batch_size=7)
+    assert predictor.network.most_rows == 7
+
+
+def test_rows_that_several_threads_predict_come_in_order_and_are_counted_once(predictor):
+    sizes = np.arange(300_000, dtype=float)
+    kinds = pa.array(["flat", "castle", None]).take(pa.array(np.arange(300_000) % 3))
+    table = pa.table({"size (m²)": sizes, "kind": kinds})
+    found = predictor.predict(table).column("price_predictions").to_numpy()
+    # size: mean 2, deviation 1; price: mean 20, deviation 10; codes: flat 1, castle and nothing 0
+    assert found == pytest.approx(20 + 10 * (sizes - 2 + (np.arange(300_000) % 3 == 0)), rel=1e-6)
+    assert (predictor.report.rows, predictor.report.unseen) == (300_000, {"kind": 100_000})
+
+
+def test_a_stream_reads_only_as_far_ahead_as_it_has_threads_for(predictor):
+    read = []
+
+    class Endless:
+        uri = "endless"
+
+        def column_names(self):
+            return ["size (m²)", "kind"]
+
+        def batches(self, columns, types):
+            while True:
+                read.append(1)
+                yield raw()
+
+    stream = predictor.predict_stream(Endless())
+    for _ in range(3):
+        next(stream)
+    stream.close()
+    assert len(read) < 12

@@ -56,7 +56,7 @@ def make(folder, **changes):
     model = ECD(config, data.shapes(config))
     tensors = {name: torch.tensor(column) for name, column in rows.items()}
     model.fit(tensors, tensors)
-    save_model(str(folder / "model"), model.eval(), config, data.fitted(config))
+    save_model(str(folder / "model"), model.eval().state_dict(), config, data.fitted(config))
     return folder
 
 

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -196,14 +197,107 @@ def test_no_training_rows_are_an_error(tmp_path: Path) -> None:
         train.run(str(tmp_path / "data"), config, str(tmp_path / "model"), progress=Quiet())
 
 
-def test_rows_that_do_not_fit_into_memory_are_an_error_that_says_how_much(tmp_path: Path) -> None:
-    config = make_config()
-    preprocess(table(), config, str(tmp_path / "data"))
-    manifest = json.loads((tmp_path / "data" / MANIFEST).read_text())
-    manifest["splits"]["training"][0]["rows"] = 10**12
-    (tmp_path / "data" / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match=r"needs 24000\.0 GB of memory"):
+def streamed(config: Config, rows: int) -> Config:
+    trainer = config.backend.trainer.model_copy(update={"rows_in_memory": rows})
+    return config.model_copy(update={"backend": config.backend.model_copy(update={"trainer": trainer})})
+
+
+def test_rows_that_do_not_fit_into_memory_are_streamed(tmp_path: Path) -> None:
+    config = streamed(make_config(epochs=30), 100)
+    preprocess(table(), config, str(tmp_path / "data"), shard_rows=40)
+    result = train.run(str(tmp_path / "data"), config, str(tmp_path / "model"), progress=Quiet())
+    in_memory, _ = run(tmp_path / "memory", make_config(epochs=30))
+    assert result.steps == in_memory.steps
+    assert result.best_value == pytest.approx(in_memory.best_value, rel=1)
+    assert result.best_value is not None
+    assert result.best_value < 0.1
+
+
+def test_shuffling_in_windows_learns_as_well_as_shuffling_all_though_the_file_is_sorted(tmp_path: Path) -> None:
+    data = table(3000)
+    noise: list[float] = data["noise"]  # type: ignore[assignment]
+    data["flag"] = ["yes" if y + 100 * n > 1040 else "no" for y, n in zip(data["y"], noise, strict=True)]  # type: ignore[operator]
+    order = sorted(range(3000), key=lambda row: float(data["y"][row]))  # type: ignore[arg-type]
+    sorted_data = {name: [values[row] for row in order] for name, values in data.items()}
+    config = make_config("flag", "binary", epochs=8, refit=False)
+    preprocess(sorted_data, config, str(tmp_path / "data"), shard_rows=32)
+    losses = []
+    for rows in (100_000, 800):
+        result = train.run(str(tmp_path / "data"), streamed(config, rows), str(tmp_path / "model"), progress=Quiet())
+        losses.append(result.best_value)
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "the manifest says"),
+        (lambda path: path.write_bytes(bytes(path.stat().st_size)), "its digest differs"),
+    ],
+    ids=["deleted", "truncated", "overwritten"],
+)
+@pytest.mark.parametrize("rows", [100_000, 100])
+def test_a_shard_that_was_damaged_is_named(
+    tmp_path: Path, damage: Callable[[Path], object], words: str, rows: int
+) -> None:
+    config = streamed(make_config(epochs=1), rows)
+    preprocess(table(), config, str(tmp_path / "data"), shard_rows=40)
+    damage(tmp_path / "data" / "training-00002.parquet")
+    with pytest.raises(DataError, match=rf"training-00002\.parquet: .*{words}"):
         train.run(str(tmp_path / "data"), config, str(tmp_path / "model"), progress=Quiet())
+
+
+def test_the_log_and_the_record_tell_how_fast_it_was(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="ostinato.train"):
+        result, model = run(tmp_path, make_config(epochs=2))
+    assert result.rows_per_s > 0
+    assert 0 <= result.data_wait_share <= 1
+    assert result.peak_memory_bytes > 50e6
+    assert "rows/s" in caplog.text
+    assert "waiting for data" in (Path(model) / "learning_curves.html").read_text()
+    assert json.loads((Path(model) / TRAINING_PROGRESS).read_text())["rows_per_s"] == result.rows_per_s
+
+
+def test_nothing_is_left_of_checkpoints_when_training_has_ended(tmp_path: Path) -> None:
+    run(tmp_path, make_config(epochs=2), checkpoints=str(tmp_path / "checkpoints"))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+class Interrupting(Quiet):
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def step(self, step: int) -> None:
+        if step == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_another_config_seed_or_table_does_not_go_on_from_these_checkpoints(tmp_path: Path) -> None:
+    checkpoints = {"checkpoints": str(tmp_path / "checkpoints"), "resume": True}
+    with pytest.raises(Interrupted, match="--resume"):
+        run(tmp_path, make_config(epochs=2, refit=False), progress=Interrupting(3), **checkpoints)
+    notes: list[str] = []
+
+    class Notes(Quiet):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    run(tmp_path, make_config(epochs=3, refit=False), progress=Notes(), **checkpoints)
+    run(tmp_path, make_config(epochs=2, refit=False), progress=Notes(), seed=1, **checkpoints)
+    run(tmp_path, make_config(epochs=2, refit=False), table(301), progress=Notes(), **checkpoints)
+    assert notes == []
+    run(tmp_path, make_config(epochs=2, refit=False), progress=Notes(), **checkpoints)
+    assert notes == ["goes on from step 3 (epoch 0)"]
+
+
+def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
+    checkpoints = {"checkpoints": str(tmp_path / "checkpoints")}
+    with pytest.raises(Interrupted):
+        run(tmp_path, make_config(epochs=2), progress=Interrupting(3), resume=True, **checkpoints)
+    result, _ = run(tmp_path, make_config(epochs=2), resume=False, **checkpoints)
+    assert result.steps == 2 * 7
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_the_package_can_be_imported_without_torch() -> None:

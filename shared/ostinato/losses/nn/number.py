@@ -14,7 +14,7 @@ from ostinato.losses.spec import (
     RootMeanSquaredErrorSpec,
     RootMeanSquaredPercentageErrorSpec,
 )
-from ostinato.module import Loss
+from ostinato.module import Loss, SumUp
 from ostinato.registry import implements
 from ostinato.shape import Shape
 
@@ -47,9 +47,9 @@ class MeanSquaredError(SquaredLoss):
 class RootMeanSquaredError(SquaredLoss):
     """Root of the mean of squared errors."""
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
         """[N, 1], [N] -> scalar."""
-        return _root(super().forward(logits, targets))
+        return _root(super().forward(logits, targets, sum_up))
 
 
 @implements(MeanAbsoluteErrorSpec)
@@ -103,9 +103,9 @@ class RootMeanSquaredPercentageError(PercentageLoss):
         """[N, 1], [N] -> [N]."""
         return self.relative(logits, targets).square()
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
         """[N, 1], [N] -> scalar."""
-        return _root(super().forward(logits, targets))
+        return _root(super().forward(logits, targets, sum_up))
 
 
 def _in_units(encoded: Tensor, shape: Shape) -> Tensor:

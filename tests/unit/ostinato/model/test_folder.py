@@ -50,7 +50,7 @@ def fitted_model(**changes):
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "model"
     model, config, fitted, encoded = fitted_model()
-    save_model(str(folder), model, config, fitted)
+    save_model(str(folder), model.state_dict(), config, fitted)
     return folder, model, config, fitted, encoded
 
 
@@ -70,7 +70,7 @@ def test_what_is_loaded_predicts_what_was_saved(saved):
 
 def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
     folder, model, config, fitted, _ = saved
-    save_model(str(tmp_path / "again"), model, config, fitted)
+    save_model(str(tmp_path / "again"), model.state_dict(), config, fitted)
     for name in (HYPERPARAMETERS, METADATA, WEIGHTS):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 

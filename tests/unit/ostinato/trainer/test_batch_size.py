@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ostinato.trainer.batch_size import LARGEST, SMALLEST, activation_bytes, fitting, host_memory, plan_batches, rule
+from ostinato.resources import host_memory
+from ostinato.trainer.batch_size import LARGEST, SMALLEST, activation_bytes, fitting, plan_batches, rule
+from ostinato.trainer.processes import Processes
 from ostinato.trainer.spec import TrainerSpec
 
 CPU = torch.device("cpu")
 
 
-def plan(num_rows: int = 10_000, **fields: object) -> tuple[int, int]:
-    batches = plan_batches(TrainerSpec.model_validate(fields), num_rows, 100, CPU)
+def plan(num_rows: int = 10_000, size: int = 1, **fields: object) -> tuple[int, int]:
+    batches = plan_batches(TrainerSpec.model_validate(fields), num_rows, 100, Processes(0, size))
     return batches.batch_size, batches.accumulation
 
 
@@ -42,6 +44,21 @@ def test_accumulation_makes_up_the_effective_batch() -> None:
     size, steps = plan(effective_batch_size=1000)
     assert size * steps == 1000
     assert plan(effective_batch_size=128, gradient_accumulation_steps=4) == (32, 4)
+
+
+def test_each_process_takes_a_batch_and_all_share_an_effective_one() -> None:
+    assert plan(batch_size=32, size=4) == (128, 1)
+    assert plan(effective_batch_size=128, size=4) == plan(effective_batch_size=128)
+    assert plan(batch_size=32, effective_batch_size=256, size=4) == (128, 2)
+    assert plan(size=4) == plan()
+
+
+def test_the_batch_has_grown_where_each_process_takes_its_own() -> None:
+    def grown(**fields: object) -> int:
+        return plan_batches(TrainerSpec.model_validate(fields), 10_000, 100, Processes(0, 4)).grown
+
+    assert grown(batch_size=32) == 4
+    assert grown() == grown(effective_batch_size=128) == 1
 
 
 def test_activations_are_counted_the_same_each_time_and_change_nothing() -> None:

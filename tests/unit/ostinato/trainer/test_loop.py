@@ -15,10 +15,11 @@ from ostinato.config import Config
 from ostinato.errors import ConfigError
 from ostinato.model.ecd import ECD
 from ostinato.shape import Shape
+from ostinato.trainer.checkpoint import Checkpoints
 from ostinato.trainer.interruption import Interruption
 from ostinato.trainer.loop import Trainer
-from ostinato.trainer.progress import Quiet
-from ostinato.trainer.rows import Rows
+from ostinato.trainer.progress import Progress, Quiet
+from ostinato.trainer.rows import RowsInMemory
 from ostinato.trainer.spec import OPTIMIZERS
 
 CPU = torch.device("cpu")
@@ -45,6 +46,8 @@ def make(
     *,
     outputs: tuple[tuple[str, str], ...] = (("y", "category"),),
     calibration: bool = False,
+    progress: Progress | None = None,
+    checkpoints: Checkpoints | None = None,
     **trainer: object,
 ) -> Trainer:
     config = Config.model_validate(
@@ -66,11 +69,11 @@ def make(
         ECD(config, SHAPES),
         config,
         {name: Fitted() for name, _ in outputs},
-        training=Rows(training or columns(200), CPU),
-        validation=Rows(validation or columns(100, seed=1), CPU),
+        training=RowsInMemory.of(training or columns(200)),
+        validation=RowsInMemory.of(validation or columns(100, seed=1)),
         seed=0,
-        device=CPU,
-        progress=Quiet(),
+        progress=progress or Quiet(),
+        checkpoints=checkpoints,
     )
 
 

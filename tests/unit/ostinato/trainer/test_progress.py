@@ -6,7 +6,7 @@ import io
 
 from ostinato.trainer.progress import Line, Lines, Plan, duration, suitable
 
-PLAN = Plan(1000, 100, 12345, 32, 320, 32, "cpu", "y.loss (validation rows)")
+PLAN = Plan(1000, 100, 12345, 32, 320, 32, "cpu", 1, "y.loss (validation rows)")
 
 
 def line(step: int, is_best: bool = True) -> Line:

@@ -7,21 +7,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.trainer.rows import Rows
-
-CPU = torch.device("cpu")
+from ostinato.trainer.rows import RowsInMemory
 
 
-def rows(num_rows: int) -> Rows:
+def rows(num_rows: int) -> RowsInMemory:
     index = np.arange(num_rows)
-    return Rows(
+    return RowsInMemory.of(
         {
             "number": index.astype(np.float32),
             "code": index.astype(np.int32),
             "text": np.stack([index, index + 1, index + 2], axis=1).astype(np.int32).reshape(num_rows, 3),
             "flag": (index % 2).astype(np.float32),
-        },
-        CPU,
+        }
     )
 
 

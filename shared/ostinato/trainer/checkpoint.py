@@ -1,0 +1,159 @@
+"""Where training is, kept so that another process can go on from there to the last bit.
+
+One safetensors file a process and step: `step-0000000120.0-of-2.<digest>.safetensors`. The name holds the digest of the
+content, so a file that is not whole is known by its name; a step counts when the files of all processes are there. The
+last two steps are kept. Files are written by a thread of their own while training goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
+from torch import Tensor
+
+from ostinato import storage
+from ostinato.errors import DataError
+from ostinato.trainer.packing import pack, unpack
+
+_KEPT = 2
+_LEAST_INTERVALS = 100
+"""An interval is at least so many times what a checkpoint costs."""
+_HEADER = "state"
+_NAME = re.compile(r"step-(\d+)\.(\d+)-of-(\d+)\.([0-9a-f]{16})\.safetensors$")
+
+
+class Checkpoints:
+    """The checkpoints of one training below a folder (a path or URI), as one of its processes sees them."""
+
+    def __init__(self, folder: str, interval_s: float, rank: int = 0, size: int = 1) -> None:
+        self.folder = folder.rstrip("/")
+        self.step = 0
+        """Step of the last checkpoint that is whole, 0 where there is none."""
+        self.failure = ""
+        """Why the last one could not be written; empty where it could."""
+        self._interval_s = interval_s
+        self._rank, self._size = rank, size
+        self._cost_s = 0.0
+        self._last = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[None] | None = None
+        self._followed_by: Checkpoints | None = None
+
+    def is_due(self) -> bool:
+        """Whether it is time for the next one, and the one before is written."""
+        waited = time.monotonic() - self._last
+        is_free = self._pending is None or self._pending.done()
+        return waited >= max(self._interval_s, _LEAST_INTERVALS * self._cost_s) and is_free
+
+    def write(self, step: int, state: Any) -> None:
+        """Copies the state and writes the copy in the background."""
+        started = time.monotonic()
+        self.wait()
+        value, tensors = pack(state)
+        copies = {name: _copy(tensor) for name, tensor in tensors.items()}
+        self._pending = self._thread.submit(self._write, step, value, copies, time.monotonic() - started)
+        self._last = time.monotonic()
+
+    def wait(self) -> None:
+        """Until what is being written is written."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def close(self) -> None:
+        """Waits, and ends the thread; of what follows as well."""
+        if self._followed_by is not None:
+            self._followed_by.close()
+        self._thread.shutdown()
+
+    def following(self, name: str) -> Checkpoints:
+        """Those of another training that goes on where this one ends; they go with these."""
+        self._followed_by = Checkpoints(f"{self.folder}/{name}", self._interval_s, self._rank, self._size)
+        return self._followed_by
+
+    def steps(self) -> list[int]:
+        """Steps of which this process has a file under the right number of processes, rising."""
+        return sorted(self._files())
+
+    def read(self, step: int) -> Any | None:
+        """The state at a step; None where the file is damaged or gone."""
+        for name in self._files().get(step, []):
+            try:
+                content = storage.read_bytes(f"{self.folder}/{name}")
+            except (DataError, OSError):
+                continue
+            if _digest(content) == _NAME.search(name)[4]:  # type: ignore[index]  # it has such a name
+                self.step = step
+                return _unpacked(content)
+        return None
+
+    def remove(self) -> None:
+        """Takes the folder away, with the checkpoints of all processes; the first one does it."""
+        self.wait()
+        self.step = 0
+        if self._rank == 0:
+            storage.remove(self.folder)
+            if storage.is_local(self.folder):
+                with contextlib.suppress(OSError):  # those of other trainings may be beside it
+                    Path(storage.local_path(self.folder)).parent.rmdir()
+
+    def _write(self, step: int, value: Any, tensors: dict[str, Tensor], copied_s: float) -> None:
+        started = time.monotonic()
+        try:
+            content = write_tensors(tensors, {_HEADER: json.dumps(value)})
+            name = f"step-{step:010d}.{self._rank}-of-{self._size}.{_digest(content)}.safetensors"
+            storage.write_bytes_atomic(f"{self.folder}/{name}", content)
+            self.step, self.failure = step, ""
+            files = self._files()
+            for old in sorted(files)[:-_KEPT]:
+                for file in files[old]:
+                    storage.remove(f"{self.folder}/{file}")
+        except (OSError, DataError) as error:
+            # Training is worth more than its checkpoint; who needs it is told.
+            self.failure = str(error)
+        self._cost_s = copied_s + time.monotonic() - started
+
+    def _files(self) -> dict[int, list[str]]:
+        """Names of this process's files by step."""
+        found: dict[int, list[str]] = {}
+        for name in _names(self.folder):
+            step, rank, size, _ = _NAME.search(name).groups()  # type: ignore[union-attr]
+            if (int(rank), int(size)) == (self._rank, self._size):
+                found.setdefault(int(step), []).append(name)
+        return found
+
+
+def _names(folder: str) -> list[str]:
+    """Names of the checkpoint files of a folder."""
+    names = (uri.rpartition("/")[2] for uri in storage.list_files(folder))
+    return [name for name in names if _NAME.search(name)]
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """On the CPU, contiguous, and no view of what training goes on to change."""
+    copied = tensor.detach()
+    return (
+        copied.cpu().contiguous()
+        if copied.device.type != "cpu"
+        else copied.clone(memory_format=torch.contiguous_format)
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _unpacked(content: bytes) -> Any:
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    return unpack(json.loads(header["__metadata__"][_HEADER]), read_tensors(content))
