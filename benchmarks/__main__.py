@@ -24,6 +24,16 @@ from benchmarks.measure import HEADER
 
 Rows = Callable[[argparse.Namespace], list[str]]
 
+
+def peer_rows(options: argparse.Namespace) -> list[str]:
+    if options.peer is None:
+        return []
+    if options.scratch:
+        return peer.rows(options.peer, options.scratch)
+    with tempfile.TemporaryDirectory() as folder:
+        return peer.rows(options.peer, folder)
+
+
 SPEED: dict[str, Rows] = {
     "preprocess": lambda options: preprocess.rows(),
     "epoch": lambda options: train.rows(),
@@ -43,15 +53,6 @@ OTHERS: dict[str, tuple[str, Rows]] = {
 NO_PEER = """
 Not compared with Ludwig: `python -m benchmarks --peer COMMAND`, where it is installed, adds that
 (benchmarks/peer.py)."""
-
-
-def peer_rows(options: argparse.Namespace) -> list[str]:
-    if options.peer is None:
-        return []
-    if options.scratch:
-        return peer.rows(options.peer, options.scratch)
-    with tempfile.TemporaryDirectory() as folder:
-        return peer.rows(options.peer, folder)
 
 
 def main() -> None:
