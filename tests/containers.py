@@ -87,7 +87,7 @@ def _system_files() -> set[str]:
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     needs: dict[str, list[str]] = {}
-    wanted = ["ca-certificates"]
+    wanted = ["ca-certificates", "libstdc++6"]
     for line in fields.splitlines():
         package, essential, depends = line.split("\t")
         needs[package] = [part.split("|")[0].strip().split(" ")[0].split(":")[0] for part in depends.split(",")]

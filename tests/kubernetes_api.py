@@ -359,7 +359,10 @@ class _Api(http.server.BaseHTTPRequestHandler):
 
     def log(self, name: str, query: dict[str, str]) -> None:
         """Lines as they come, until the container has ended."""
-        pod = self.state.nodes[name]
+        pod = self.state.nodes.get(name)
+        if pod is None:
+            self.refuse(404, f"pods {name} not found")
+            return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

@@ -1,5 +1,6 @@
 """Our image in a real container engine: what it promises, and two nodes that train together."""
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -35,9 +36,16 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(docker_engine):
-    """An S3 server at an address that containers reach, and its bucket."""
-    (network,) = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"]
-    with servers.s3_server(network["Gateway"]) as endpoint, pytest.MonkeyPatch.context() as patch:
+    """An S3 server at an address of this machine that containers reach, and its bucket."""
+    network = docker_engine.networks.create("ostinato-test")
+    network.reload()
+    (subnet,) = network.attrs["IPAM"]["Config"]
+    with (
+        contextlib.ExitStack() as stack,
+        servers.s3_server(subnet["Gateway"]) as endpoint,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        stack.callback(network.remove)
         for name, value in (servers.ENVIRONMENT | {"AWS_ENDPOINT_URL_S3": endpoint}).items():
             patch.setenv(name, value)
         system = fsspec.filesystem("s3", endpoint_url=endpoint)
@@ -122,7 +130,7 @@ def test_two_nodes_in_containers_find_each_other_and_leave_a_model(trained, stor
 def test_two_nodes_train_one_model_and_not_one_each(trained, data, tmp_path):
     """Only one of them speaks, and the losses are those of one process with the same batches."""
     out, lines = trained
-    assert len([line for line in lines if line.startswith("on ")]) == 1
+    assert len([line for line in lines if line.startswith("training on ")]) == 1
     alone = load_config({**DOCUMENT, "backend": {}}).config
     train.run(str(data), alone, str(tmp_path / "model"))
     losses = [
@@ -134,7 +142,7 @@ def test_two_nodes_train_one_model_and_not_one_each(trained, data, tmp_path):
 
 def test_no_container_and_no_network_is_left(trained, docker_engine):
     assert docker_engine.containers.list(all=True, filters={"label": "trainer.kubeflow.org/trainjob-name"}) == []
-    assert not [network for network in docker_engine.networks.list() if network.name.startswith("ostinato-")]
+    assert not [network for network in docker_engine.networks.list() if network.name.endswith("-net")]
 
 
 def test_an_error_of_the_data_in_a_container_is_that_of_the_step(nodes, train_image, store, data, tmp_path):

@@ -1,6 +1,8 @@
 """A line that drops, delays, cuts, resets and refuses 5 % of the requests: the bytes are right all the same."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 
 import servers
 from ostinato import storage
-from ostinato.artifacts import MANIFEST
+from ostinato.artifacts import MANIFEST, WEIGHTS
 from ostinato.batches import open_source
 from ostinato.dataset import DataFolder
-from ostinato.errors import DataError
+from ostinato.errors import DataError, Interrupted
 from ostinato.load import load_config
-from ostinato_components import preprocess
+from ostinato.trainer.progress import Quiet
+from ostinato_components import preprocess, train
 
 CONFIG = {
     "input_features": [{"name": "x", "type": "number"}, {"name": "c", "type": "category"}],
@@ -96,3 +99,34 @@ def test_what_never_comes_whole_is_an_error_at_last(s3, s3_endpoint, monkeypatch
         with pytest.raises(DataError, match=r"a\.csv: .*(too busy|does not answer|broke off)"):
             list(source.batches())
         assert chaos.done[kind] > 1
+
+
+class Interrupting(Quiet):
+    """Sends SIGTERM after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def step(self, step: int) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_training_streams_from_a_bucket_and_goes_on_from_its_checkpoints_there(s3, chaotic_s3, tmp_path):
+    backend = {"trainer": {"rows_in_memory": 4_000, "checkpoint_interval_s": 0.01}}
+    trainer = {"epochs": 2, "batch_size": 256, "refit": False}
+    config = load_config({**CONFIG, "trainer": trainer, "backend": backend}).config
+    source = TABLE.slice(0, 12_000)
+    preprocess.run(source, config, str(tmp_path / "data"), shard_rows=2048)
+    preprocess.run(source, config, "s3://warehouse/data", shard_rows=2048)
+    train.run(str(tmp_path / "data"), config, str(tmp_path / "model"), progress=Quiet())
+    places = {"checkpoints": "s3://warehouse/checkpoints", "resume": True}
+    with pytest.raises(Interrupted):
+        train.run("s3://warehouse/data", config, "s3://warehouse/model", progress=Interrupting(40), **places)
+    assert s3.glob("warehouse/checkpoints/*/step-*")
+    train.run("s3://warehouse/data", config, "s3://warehouse/model", progress=Quiet(), **places)
+    assert s3.cat_file(f"warehouse/model/{WEIGHTS}") == (tmp_path / "model" / WEIGHTS).read_bytes()
+    assert not s3.glob("warehouse/checkpoints/*/step-*", refresh=True)
+    assert sum(chaotic_s3.done.values()) >= 3, chaotic_s3.done

@@ -79,6 +79,10 @@ class Containers(Nodes):
 
     def _read(self, name: str) -> None:
         """The SDK gives the lines of one node after those of the other."""
+        rest = ""
         for chunk in self._client.get_job_logs(name, follow=True):
-            for line in chunk.splitlines():
+            *lines, rest = (rest + chunk).split("\n")
+            for line in lines:
                 log.info("%s", line)
+        if rest:
+            log.info("%s", rest)

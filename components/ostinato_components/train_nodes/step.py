@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -165,9 +166,10 @@ def _wait(nodes: Nodes, job: NodeJob, interruption: Interruption) -> str | None:
     while True:
         status = nodes.status(job.name)
         for uri in transfer.files(job.errors):
-            error = from_json(storage.read_bytes(uri))
-            if not isinstance(error, Interrupted):
-                raise error
+            with contextlib.suppress(ValueError):  # not every store shows a file only when it is whole; it soon is
+                error = from_json(storage.read_bytes(uri))
+                if not isinstance(error, Interrupted):
+                    raise error
         if status in (COMPLETE, FAILED, None) or interruption:
             return status
         nodes.pass_on(job.name)

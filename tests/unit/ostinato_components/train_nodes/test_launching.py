@@ -306,7 +306,7 @@ time.sleep(60)
     told = launcher(kubernetes, data)
     wait_for(lambda: len([1 for pod in kubernetes.nodes.values() if pod.lines]) == 2)
     told.send_signal(signal.SIGTERM)
-    output, _ = told.communicate(timeout=30)
+    output, _ = told.communicate(timeout=90)
     assert told.returncode == 4, output
     assert "Traceback" not in output
     assert "it goes on from the last checkpoint" in output
@@ -321,7 +321,7 @@ def test_a_job_that_somebody_deleted_is_an_interruption(kubernetes, data):
     end = launcher(kubernetes, data)
     wait_for(lambda: any(pod.lines or pod.process.poll() is None for pod in kubernetes.nodes.values()))
     kubernetes.delete(kubernetes.created[0]["metadata"]["name"])
-    output, _ = end.communicate(timeout=40)
+    output, _ = end.communicate(timeout=90)
     assert end.returncode == Interrupted.exit_code, output
     assert "somebody deleted TrainJob" in output
 
@@ -341,7 +341,7 @@ def test_what_keeps_nodes_from_starting_is_told_once(kubernetes, data, log):
     end = launcher(kubernetes, data)
     wait_for(lambda: kubernetes.requests.count(("list", "", "pods")) > 4)
     end.send_signal(signal.SIGTERM)
-    output, _ = end.communicate(timeout=40)
+    output, _ = end.communicate(timeout=90)
     assert output.count("node 0: waits for a machine: 0/3 nodes have nvidia.com/gpu") == 1
 
 
