@@ -230,3 +230,10 @@ def test_balancing_needs_one_output_of_classes():
 def test_numbers_of_outputs_and_encoders_are_in_order():
     assert "clip: 5 is not below 1" in outputs("{name: y, type: number, clip: [5, 1]}")
     assert "edges must ascend" in inputs("{name: a, type: number, encoder: {type: ple, ple_bin_edges: [1, 0]}}")
+
+
+def test_tasks_that_share_preprocessing_need_a_storage():
+    said = only(f"{INPUTS}{OUTPUTS}backend: {{preprocessing: {{shards: 4}}}}")
+    assert "the 4 tasks of 'preprocessing.shards' meet there" in said
+    assert "s3://bucket/ostinato" in said
+    load_config("c.yaml", text=f"{INPUTS}{OUTPUTS}backend: {{storage: /shared, preprocessing: {{shards: 4}}}}")

@@ -56,6 +56,12 @@ def test_a_field_of_preprocessing_changes_what_preprocessing_reads(data):
     assert differing(resolve(data), changed) == {"config", "data_config", "fingerprint"}
 
 
+def test_a_storage_is_told_and_changes_nothing_that_preprocessing_reads_of_the_config(data):
+    changed = resolve(data, overrides='{"backend.storage": "s3://bucket/ostinato"}')
+    assert differing(resolve(data), changed) == {"config", "fingerprint", "storage"}
+    assert changed.storage == "s3://bucket/ostinato"
+
+
 def test_changed_bytes_under_the_same_path_change_the_digest(data):
     before = resolve(data)
     data.write_text(ROWS.replace("30", "31"))

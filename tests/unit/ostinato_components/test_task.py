@@ -31,6 +31,19 @@ def test_an_error_of_the_user_is_printed_without_traceback_and_gives_its_exit_co
     assert done.stderr == "error: a: is wrong\nb: too\n"
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_signal_to_end_gives_exit_code_4_without_traceback(number):
+    done = step(f"import os, signal, time; os.kill(os.getpid(), signal.{number}); time.sleep(60)")
+    assert done.returncode == 4
+    assert done.stderr == "error: stopped from outside\n    run it again\n"
+
+
+def test_a_step_may_handle_the_signal_itself():
+    body = "import os, signal; signal.signal(signal.SIGTERM, lambda *_: print('told')); os.kill(os.getpid(), 15)"
+    done = step(body)
+    assert (done.returncode, done.stdout) == (0, "told\n")
+
+
 def test_a_bug_keeps_its_traceback():
     done = step("1 / 0")
     assert done.returncode == 1
