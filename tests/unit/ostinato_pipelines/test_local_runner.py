@@ -293,9 +293,8 @@ def test_a_step_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path, numb
     start = time.monotonic()
     rest = process.stderr.read()
     process.stderr.close()
-    assert process.wait(90) != 0
-    # On a busy machine one may be told before Python listens in it; then it is killed after PATIENCE_S.
-    assert time.monotonic() - start < 90
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
     assert "KeyboardInterrupt" in rest
     (half,) = (tmp_path / "artifacts").rglob("half")
     assert half.read_text() == "half, told"
@@ -329,6 +328,5 @@ def test_a_job_in_the_background_that_ignores_ctrl_c_can_still_be_terminated(tmp
     start = time.monotonic()
     process.stderr.read()
     process.stderr.close()
-    assert process.wait(90) != 0
-    # On a busy machine one may be told before Python listens in it; then it is killed after PATIENCE_S.
-    assert time.monotonic() - start < 90
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
