@@ -27,13 +27,23 @@ def task() -> Iterator[None]:
     SIGTERM, by which a pod is told to end, acts as Ctrl-C does, unless the step has a better answer to both.
     """
     log_plainly()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    is_told = False
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal is_told
+        is_told = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except OstinatoError as error:
         report(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # A library may have turned the interruption into an error of its own.
+        if not is_told and not isinstance(error, KeyboardInterrupt):
+            raise
         report(Interrupted(Problem("", "stopped from outside", hint="run it again")))
         sys.exit(Interrupted.exit_code)
     finally:

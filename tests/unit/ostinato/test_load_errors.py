@@ -102,7 +102,6 @@ def test_a_wrong_value_says_what_is_allowed_in_plain_words(keys, found, allowed)
         (f"{INPUTS}{OUTPUTS}defaults: {{image: {{}}}}", "the feature type 'image'"),
         (f"{INPUTS}{OUTPUTS}trainer: {{optimizer: soap}}", "the optimizer 'soap'"),
         (f"{INPUTS}{OUTPUTS}trainer: {{model_soup: greedy}}", "trainer.model_soup: 'greedy'"),
-        (f"{INPUTS}{OUTPUTS}trainer: {{learning_rate: auto}}", "trainer.learning_rate: 'auto'"),
         (f"input_features:\n - {{name: a, type: image}}\n{OUTPUTS}", "the input feature type 'image'"),
         (f"input_features:\n - {{name: a, type: text, encoder: bert}}\n{OUTPUTS}", "the encoder 'bert'"),
         (

@@ -320,6 +320,7 @@ def test_a_job_that_somebody_deleted_is_an_interruption(kubernetes, data):
     put_image(kubernetes, "if rank == 0:\n    write_checkpoint('0')\ntime.sleep(60)\n")
     end = launcher(kubernetes, data)
     wait_for(lambda: any(pod.lines or pod.process.poll() is None for pod in kubernetes.nodes.values()))
+    wait_for(lambda: bool(kubernetes.created))
     kubernetes.delete(kubernetes.created[0]["metadata"]["name"])
     output, _ = end.communicate(timeout=90)
     assert end.returncode == Interrupted.exit_code, output
