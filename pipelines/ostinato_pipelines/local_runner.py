@@ -123,33 +123,45 @@ def replace_python(full_command: list[str], executable: str) -> list[str]:
 
 
 class Running:
-    """Steps that run in threads besides the main one, where no interruption arrives."""
+    """The steps that run, in this thread and in others. Each is told of an interruption once, and given time to end."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
         """No further step shall start: one has failed, or the run was interrupted."""
-        self._processes: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._is_interrupted = False
+        self._timers: dict[subprocess.Popen[str], threading.Timer | None] = {}
 
     @contextlib.contextmanager
     def told(self, process: subprocess.Popen[str]) -> Iterator[None]:
-        """A process that is told of an interruption, if it runs in such a thread."""
-        if threading.current_thread() is threading.main_thread():
-            yield
-            return
-        self._processes.add(process)
+        """A process that is told of an interruption, also of one that came while it was started."""
+        with self._lock:
+            self._timers[process] = None
+            if self._is_interrupted:
+                self._tell(process)
         try:
             yield
         finally:
-            self._processes.discard(process)
+            with self._lock:
+                timer = self._timers.pop(process)
+            if timer is not None:
+                timer.cancel()
 
     def interrupt(self) -> None:
-        """Tells all, and gives them time to end well."""
+        """Tells all that were not told yet."""
         self.ended.set()
-        for process in list(self._processes):
-            send(process, signal.SIGINT)
-            timer = threading.Timer(PATIENCE_S, send, (process, signal.SIGKILL))
-            timer.daemon = True
-            timer.start()
+        with self._lock:
+            self._is_interrupted = True
+            for process, timer in self._timers.items():
+                if timer is None:
+                    self._tell(process)
+
+    def _tell(self, process: subprocess.Popen[str]) -> None:
+        send(process, signal.SIGINT)
+        timer = threading.Timer(PATIENCE_S, send, (process, signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
+        self._timers[process] = timer
 
 
 def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None], running: Running) -> int:
@@ -166,18 +178,17 @@ def run_step(command: list[str], environment: dict[str, str], printed: Callable[
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        try:
-            with running.told(process):
+        with running.told(process):
+            try:
                 for line in without_executor_log(process.stdout):
                     printed(line)
                 return process.wait()
-        except KeyboardInterrupt:
-            send(process, signal.SIGINT)
-            try:
-                process.communicate(timeout=PATIENCE_S)
+            except KeyboardInterrupt:
+                running.interrupt()
+                process.communicate()  # ends: by itself, or killed when its time is over
+                raise
             finally:
-                send(process, signal.SIGKILL)
-            raise
+                send(process, signal.SIGKILL)  # what it may have left behind
 
 
 def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -194,7 +205,6 @@ def terminated_is_interrupted(running: Running) -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: object) -> None:
-        running.interrupt()
         raise KeyboardInterrupt
 
     def ignore(number: int, frame: object) -> None:
@@ -205,11 +215,27 @@ def terminated_is_interrupted(running: Running) -> Iterator[None]:
     ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     handlers = {signal.SIGTERM: interrupt, signal.SIGINT: ignore if ignores else interrupt}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    wanted = {signal.SIGTERM} if ignores else {signal.SIGTERM, signal.SIGINT}
+    # A signal that comes just before this thread begins to wait for others does not wake it; so a thread of its own,
+    # woken by a byte in a pipe, tells the steps, and their end wakes this one.
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_tell_when_signalled, args=(read, wanted, running), daemon=True).start()
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakeup)
+        os.close(write)  # the thread reads the end, and ends
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _tell_when_signalled(read: int, wanted: set[signal.Signals], running: Running) -> None:
+    with os.fdopen(read, "rb", buffering=0) as signals:
+        while number := signals.read(1):
+            if number[0] in wanted:
+                running.interrupt()
 
 
 def without_executor_log(lines: Iterable[str]) -> Iterator[str]:

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from ostinato import __version__
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, TRAINING_STATISTICS
-from ostinato.errors import ConfigError, DataError, Problem
+from ostinato.errors import ConfigError, DataError, Problem, shown
 from ostinato.load import LoadedConfig, load_config, render
 from ostinato_pipelines.prediction_files import saved, write_predictions
 from ostinato_pipelines.results import (
@@ -373,11 +373,11 @@ class Model:
         import torch
 
         return {
-            "command": " ".join(sys.argv),
+            "command": shown(" ".join(sys.argv)),
             "compute": {"num_nodes": 1, "num_gpus": torch.cuda.device_count(), "num_threads": torch.get_num_threads()},
             "config": self.config,
             "data_format": data_format,
-            "dataset": str(dataset) if isinstance(dataset, str | os.PathLike) else "in memory",
+            "dataset": shown(str(dataset)) if isinstance(dataset, str | os.PathLike) else "in memory",
             "generated_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "ostinato_version": __version__,
             "random_seed": random_seed,

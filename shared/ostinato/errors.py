@@ -12,14 +12,28 @@ What only the program can cause is an `assert`, never one of these.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+_USER = re.compile(r"(?<=://)[^/@\s]*@")
+# Signatures of presigned addresses, tokens of shared access: the query of a web address may let anybody in.
+_QUERY = re.compile(r"(https?://[^\s?\"']*)\?[^\s\"']*=[^\s\"']*")
+
+
+def shown(text: str) -> str:
+    """A URI, or a text that holds some, without what lets others in: user and password, signed queries.
+
+    >>> shown("https://me:secret@host/a.csv?X-Amz-Signature=abc")
+    'https://…@host/a.csv?…'
+    """
+    return _QUERY.sub(r"\1?…", _USER.sub("…@", text))
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where it is, what was found, what is allowed."""
+    """One thing that is wrong: where it is, what was found, what is allowed. Keys in addresses are left out."""
 
     where: str
     """`file:line:column`, a feature's name or a path in the config; empty where there is no place."""
@@ -29,6 +43,10 @@ class Problem:
     """What would be right; empty where the message says it."""
     hint: str = ""
     """"Did you mean …", or what to do."""
+
+    def __post_init__(self) -> None:
+        for name in ("where", "message", "allowed", "hint"):
+            object.__setattr__(self, name, shown(getattr(self, name)))
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.message}" if self.where else self.message

@@ -32,7 +32,7 @@ _SETTLE_S = 2.0
 """For the others when one has crashed: they may have crashed for the same reason and be about to say so."""
 
 
-class Heartbeat:
+class HeartbeatReader:
     """The file in which the worker of rank 0 says, about once a second, how far it is."""
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +69,7 @@ def supervise(job: Job, *, processes: int, spec: TrainerBackendSpec) -> TrainRes
         OstinatoError: too many crashes in a row without a new checkpoint.
     """
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder, Interruption() as interruption:
-        heartbeat = Heartbeat(Path(folder, "heartbeat"))
+        heartbeat = HeartbeatReader(Path(folder, "heartbeat"))
         result_file = Path(folder, "result.json")
         crashes, reached = 0, heartbeat.checkpoint_step()
         while True:
@@ -114,7 +114,7 @@ def _started(job: Job, processes: int, folder: Path) -> Iterator[list[Rank]]:
             rank.kill()
 
 
-def _wait(ranks: Sequence[Rank], heartbeat: Heartbeat, interruption: Interruption, hang_timeout_s: float) -> bool:
+def _wait(ranks: Sequence[Rank], heartbeat: HeartbeatReader, interruption: Interruption, hang_timeout_s: float) -> bool:
     """Until all have ended, or need not be waited for; whether they hung."""
     heartbeat.beat()
     deadline: float | None = None
@@ -178,7 +178,7 @@ def _crash(ranks: Sequence[Rank]) -> tuple[str, str]:
     return f"{name} ended with exit code {code}{said}", "its last lines in the log tell more"
 
 
-def _again(job: Job, heartbeat: Heartbeat) -> str:
+def _again(job: Job, heartbeat: HeartbeatReader) -> str:
     step = heartbeat.checkpoint_step()
     place = f"from the checkpoint of step {step}" if job.checkpoints and step else "from the beginning"
     return f"starting again {place}"

@@ -1,13 +1,11 @@
-"""What a process sets before torch is imported: GPUs, logging, signals."""
+"""What a process sets before torch is imported: GPUs, logging."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
-import signal
 import sys
-import threading
 
 
 class PlainLines(logging.Formatter):
@@ -20,16 +18,13 @@ class PlainLines(logging.Formatter):
 
 
 def set_up(arguments: argparse.Namespace) -> None:
-    """Logging at the level of `--logging_level`; the GPUs of `--gpus`; SIGTERM acts as Ctrl-C does."""
+    """Logging at the level of `--logging_level`; the GPUs of `--gpus`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainLines())
     logger = logging.getLogger("ostinato")
     logger.handlers[:] = [handler]
     logger.setLevel(arguments.logging_level.upper())
     logger.propagate = False
-    if threading.current_thread() is threading.main_thread():
-        # What is half-written is removed on the way out, and the exit code is that of an interruption.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     gpus = getattr(arguments, "gpus", None)
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus.strip() == "-1" else gpus

@@ -14,7 +14,7 @@ from typing import IO
 import pyarrow as pa
 
 from ostinato import storage
-from ostinato.errors import DataError, Problem, listing
+from ostinato.errors import DataError, Problem, listing, shown
 from ostinato.sources.blocks import in_order
 from ostinato.sources.source import BATCH_ROWS, Source, Types, refuse_duplicates
 from ostinato.storage import StoredFile
@@ -55,7 +55,7 @@ class FileSource(Source):
     """
 
     def __init__(self, uri: str, files: Sequence[StoredFile], file_format: Format) -> None:
-        self.uri, self.format = uri, file_format
+        self.uri, self.format = shown(uri), file_format
         self.stored = list(files)
         self._names: list[str] | None = None
 

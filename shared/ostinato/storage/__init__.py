@@ -4,7 +4,7 @@ What a user can mend (no such file, no permission, no network, wrong keys) is a 
 stays an OSError. docs/storage.md tells what is tried again, and what is whole or not there.
 """
 
-from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
+from ostinato.storage.address import is_http, is_local, is_s3, local_path
 from ostinato.storage.failures import explained
 from ostinato.storage.listing import (
     StoredFile,
@@ -43,7 +43,6 @@ __all__ = [
     "read_bytes",
     "read_range",
     "remove",
-    "shown",
     "size",
     "upload",
     "write_bytes_atomic",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ostinato.errors import DataError, Problem, did_you_mean
-from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
+from ostinato.storage.address import is_http, is_local, is_s3, local_path
 from ostinato.storage.retries import causes
 from ostinato.storage.systems import filesystem
 
@@ -76,7 +76,7 @@ def explained(uri: str) -> Iterator[None]:
 
 def changed(uri: str) -> DataError:
     """What to say of a file that is not the one that was listed or begun."""
-    return DataError(Problem(shown(uri), _CHANGED, hint="read it again when nobody writes it"))
+    return DataError(Problem(uri, _CHANGED, hint="read it again when nobody writes it"))
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -130,12 +130,12 @@ def _remote_problem(uri: str, error: Exception) -> Problem:
 
 def _web_problem(uri: str, error: BaseException) -> Problem:
     """What a web server, or the lack of one, said; fsspec hides it behind a FileNotFoundError."""
-    where = shown(uri)
+    where = uri
     last = list(causes(error))
     status = next((one.status for one in last if isinstance(getattr(one, "status", None), int)), None)  # type: ignore[attr-defined]
     match status:
         case None if not isinstance(last[-1], FileNotFoundError):
-            return Problem(where, f"can't be reached: {shown(str(last[-1]))}", hint="check the address and the network")
+            return Problem(where, f"can't be reached: {last[-1]}", hint="check the address and the network")
         case 401 | 403:
             return Problem(where, f"permission denied: the server answers {status}")
         case None | 404 | 410:
@@ -165,7 +165,7 @@ def _s3_problem(uri: str, error: Exception) -> Problem:
     status = client.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status in (500, 502, 503, 504):
         return Problem(uri, f"{_BUSY.message} ({code})", hint=_BUSY.hint)
-    message = shown(str(client.response["Error"].get("Message", "")))
+    message = str(client.response["Error"].get("Message", ""))
     return Problem(uri, f"the store refuses: {code} {message}".rstrip())
 
 
@@ -218,7 +218,7 @@ def _without_credentials(uri: str, error: BaseException) -> Problem | None:
             return Problem(uri, "no credentials were found", "keys by environment, file, or web identity", hint)
         case botocore.CredentialRetrievalError() | botocore.InvalidConfigError() | botocore.ProfileNotFound():
             hint = "check AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, AWS_ROLE_ARN"
-            return Problem(uri, f"no credentials: {shown(str(error))}", hint=hint)
+            return Problem(uri, f"no credentials: {error}", hint=hint)
         case botocore.ParamValidationError():
             return Problem(uri, "is no URI of an S3 object", "s3://bucket/folder/file")
     return None
@@ -227,7 +227,7 @@ def _without_credentials(uri: str, error: BaseException) -> Problem | None:
 def _unreachable(uri: str, error: Exception) -> Problem:
     botocore = sys.modules["botocore.exceptions"]
     facts = getattr(error, "kwargs", {})
-    server = "/".join(shown(facts.get("endpoint_url", "")).split("/")[:3])
+    server = "/".join(facts.get("endpoint_url", "").split("/")[:3])
     at = f" at {server}" if server else ""
     inner = facts.get("error") or error
     if any(isinstance(one, socket.gaierror) for one in (inner, getattr(inner, "os_error", None))):
@@ -240,4 +240,4 @@ def _unreachable(uri: str, error: Exception) -> Problem:
         kind = "can't be reached" if isinstance(error, botocore.EndpointConnectionError) else "does not answer"
         hint = "check AWS_ENDPOINT_URL_S3, and network policies between here and the store"
         return Problem(uri, f"the server{at} {kind}", hint=hint)
-    return Problem(uri, f"can't be read: {shown(str(error)) or type(error).__name__}")
+    return Problem(uri, f"can't be read: {error or type(error).__name__}")

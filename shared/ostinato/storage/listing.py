@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ostinato.errors import DataError, Problem
-from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
+from ostinato.storage.address import is_http, is_local, is_s3, local_path
 from ostinato.storage.failures import changed, explained
 from ostinato.storage.reading import CHUNK_BYTES, open_file
 from ostinato.storage.retries import retried
@@ -96,7 +96,7 @@ def size(uri: str) -> int:
         if file is None:
             raise FileNotFoundError(uri)
     if file.size is None:
-        raise DataError(Problem(shown(uri), "the server does not say how large it is"))
+        raise DataError(Problem(uri, "the server does not say how large it is"))
     return file.size
 
 

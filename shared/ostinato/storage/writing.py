@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ostinato.errors import DataError, Problem
-from ostinato.storage.address import is_http, is_local, is_s3, local_path, shown
+from ostinato.storage.address import is_http, is_local, is_s3, local_path
 from ostinato.storage.failures import changed, explained
 from ostinato.storage.reading import CHUNK_BYTES
 from ostinato.storage.retries import BrokenOff, causes, retried
@@ -58,7 +58,7 @@ def upload(path: str, uri: str) -> None:
             shutil.copyfileobj(file, copy, CHUNK_BYTES)
         return
     if is_http(uri):
-        raise DataError(Problem(shown(uri), "the web can't be written to", "a local path, s3://, minio://"))
+        raise DataError(Problem(uri, "the web can't be written to", "a local path, s3://, minio://"))
     size = os.path.getsize(source)
     with open(source, "rb") as file, explained(uri):
         if is_s3(uri):

@@ -251,9 +251,8 @@ def test_every_task_of_a_loop_is_told_of_an_interruption(tmp_path, number):
     process.send_signal(number)
     start = time.monotonic()
     rest = process.communicate()[1]
-    assert process.wait(90) != 0
-    # On a busy machine one may be told before Python listens in it; then it is killed after PATIENCE_S.
-    assert time.monotonic() - start < 90
+    assert process.wait(30) != 0
+    assert time.monotonic() - start < 20
     assert "KeyboardInterrupt" in rest
     assert [half.read_text() for half in (tmp_path / "artifacts").rglob("half")] == ["half, told"] * 2
     assert not list((tmp_path / "cache").glob("*"))
