@@ -180,7 +180,11 @@ def execute(
             RESUME: str(int(resume)),
         }
         with as_we_need_it(progress, environment):
-            pipeline(**arguments)
+            try:
+                pipeline(**arguments)
+            except KeyboardInterrupt as error:
+                # What the step says of it is worth more than that it was interrupted: how to go on.
+                raise reported(error_file) or error from error
         if progress.failed:
             raise reported(error_file) or crash(*progress.failed)
         return progress.steps

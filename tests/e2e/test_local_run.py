@@ -140,3 +140,24 @@ def test_the_command_says_where_to_look(first, home, data):
     assert "report.html" in done.stdout
     assert "Traceback" not in done.stderr
     assert done.stderr.count("cached") == 5, "the command does what `run_local` does"
+
+
+def test_an_interrupted_training_says_how_to_go_on_and_does(home, data, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({**DOCUMENT, "trainer": {"epochs": 100_000, "early_stop": -1, "refit": False}}))
+    command = [sys.executable, "-m", "ostinato_pipelines.cli", "run", str(config), "--dataset", str(data), "-o", "out"]
+    outputs = []
+    for more in ([], ["--resume"]):
+        process = subprocess.Popen([*command, *more], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if " rows/s" in line:  # the first evaluation
+                break
+        process.terminate()
+        outputs.append("".join(seen) + process.stderr.read())
+        assert process.wait(60) == 4
+    assert all("training was interrupted at step" in output and "--resume" in output for output in outputs)
+    assert "goes on from step" not in outputs[0]
+    assert "goes on from step" in outputs[1]
