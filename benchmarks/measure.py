@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+
+# The peak that Linux counts for a process begins with that of the process which started it: a small one, here.
+_LAUNCHER = """
+import json, os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+with open(int(sys.argv[1]), "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024], file)
+"""
 
 
 @dataclass(frozen=True)
@@ -18,18 +28,18 @@ class Measured:
 
 def measure(command: list[str], cwd: str | None = None) -> Measured:
     """Runs the command; its output is shown only if it fails."""
+    reader, writer = os.pipe()
+    launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(writer), *command]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    done = subprocess.run(launch, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, pass_fds=[writer])
     wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    if process.returncode:
-        sys.stderr.buffer.write(output)
-        raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as file:
+        code, cpu_s, peak_mb = json.load(file)
+    if code:
+        sys.stderr.buffer.write(done.stdout)
+        raise SystemExit(f"{' '.join(command)} failed with {code}")
+    return Measured(wall, cpu_s, peak_mb)
 
 
 def best(command: list[str], times: int = 3, cwd: str | None = None) -> Measured:

@@ -27,13 +27,14 @@ DISTINCT = (10, 50, 200, 1000, 10_000)
 WORDS = 20_000
 
 MEASURED = """
-import json, resource, sys, time
+import json, sys, time
+from ostinato.resources import peak_memory
 import pyarrow.csv, pyarrow.parquet
 {prepare}
 started, before = time.perf_counter(), time.process_time()
 {work}
 seconds, cpu = time.perf_counter() - started, time.process_time() - before
-print(json.dumps([seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print(json.dumps([seconds, cpu, peak_memory()]))
 """
 FLOOR = MEASURED.format(
     prepare="",
@@ -95,8 +96,8 @@ def generate(path: Path, rows: int, with_text: bool = False) -> None:
 def measure(code: str, *arguments: str) -> Measured:
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    wall, cpu, kilobytes = json.loads(done.stdout.splitlines()[-1])
-    return Measured(wall, cpu, kilobytes / 1024)
+    wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    return Measured(wall, cpu, peak / 1e6)
 
 
 def best(measured: list[Measured]) -> Measured:

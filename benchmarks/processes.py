@@ -24,7 +24,7 @@ print(json.dumps(result.rows_per_s))
 """
 
 
-def rows(num_rows: int = 60_000, rounds: int = 3) -> list[str]:
+def rows(num_rows: int = 160_000, rounds: int = 4) -> list[str]:
     """Lines of the table of results."""
     network = {"combiner": {"type": "concat", "num_fc_layers": 3, "output_size": 1024, "batch_ensemble": False}}
     raw = data.config(batch_size=2048, epochs=1, skip_all_evaluation=True) | network

@@ -1,12 +1,19 @@
-"""Cores and memory that this process may use: the machine's, or the limits of its container (cgroup v1 and v2)."""
+"""Cores and memory that this process may use: the machine's, or the limits of its container (cgroup v1 and v2);
+and what it did use."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Numbers of malloc.h."""
 
 
 def usable_cores(root: Path = CGROUP) -> int:
@@ -22,6 +29,35 @@ def host_memory(root: Path = CGROUP) -> int:
     # Version 1 says "no limit" by a number larger than any machine.
     limits = (_number(root / "memory.max"), _number(root / "memory/memory.limit_in_bytes"))
     return min([physical, *(limit for limit in limits if limit > 0)])
+
+
+def peak_memory(process: Path = Path("/proc/self")) -> int:
+    """Most bytes of memory that this process had at once."""
+    for line in _text(process / "status").splitlines():
+        # What `getrusage` tells on Linux begins with the peak of the process that started this one.
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Lets malloc keep what is freed, up to a GB, for the next who asks; only glibc needs to be told.
+
+    It would give tensors above some megabytes back to the system after each step and get them anew, page by page, in
+    the next: a tenth to a quarter of the time of a step on the CPU. The peak is the same.
+    """
+    c = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if c is None or not hasattr(c, "mallopt"):
+        yield
+        return
+    c.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+    c.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+    try:
+        yield
+    finally:
+        c.mallopt(_M_TRIM_THRESHOLD, 128 << 10)  # as it was
+        c.malloc_trim(0)
 
 
 def _cpu_limit(root: Path) -> tuple[int, int]:

@@ -39,7 +39,7 @@ class TrainerBackendSpec(Spec):
     """Crashes in a row without a new checkpoint after which training gives up. Errors of config or data are never
     tried again; an interruption does not count."""
     checkpoint_interval_s: Positive = 60.0
-    """Seconds between checkpoints; longer where writing one takes more than a hundredth of that."""
+    """Seconds between checkpoints; longer where writing one takes more than a fiftieth of that."""
     hang_timeout_s: Annotated[float, Ge(10.0)] = 1800.0
     """Seconds without a step after which a worker counts as hung, and is started again."""
 

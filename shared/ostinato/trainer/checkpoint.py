@@ -26,7 +26,7 @@ from ostinato.errors import DataError
 from ostinato.trainer.packing import pack, unpack
 
 _KEPT = 2
-_LEAST_INTERVALS = 100
+_LEAST_INTERVALS = 50
 """An interval is at least so many times what a checkpoint costs."""
 _HEADER = "state"
 _NAME = re.compile(r"step-(\d+)\.(\d+)-of-(\d+)\.([0-9a-f]{16})\.safetensors$")
@@ -53,7 +53,8 @@ class Checkpoints:
         """Whether it is time for the next one, and the one before is written."""
         waited = time.monotonic() - self._last
         is_free = self._pending is None or self._pending.done()
-        return waited >= max(self._interval_s, _LEAST_INTERVALS * self._cost_s) and is_free
+        # Begun so early that it is whole when the interval is over: no more work than that is ever lost.
+        return waited >= max(self._interval_s - self._cost_s, _LEAST_INTERVALS * self._cost_s) and is_free
 
     def write(self, step: int, state: Any) -> None:
         """Copies the state and writes the copy in the background."""

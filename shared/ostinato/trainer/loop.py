@@ -20,6 +20,7 @@ from ostinato.config import Config
 from ostinato.errors import ConfigError, Problem
 from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
 from ostinato.model.ecd import ECD
+from ostinato.resources import freed_memory_kept
 from ostinato.trainer.agreement import Agreement
 from ostinato.trainer.batch_size import BatchPlan, activation_bytes, plan_batches
 from ostinato.trainer.checkpoint import Checkpoints
@@ -165,7 +166,7 @@ class Trainer:
                 "there are no validation rows: the best model is the one with the best training metric, "
                 "and nothing tells when it learns the training rows by heart"
             )
-        with threads(self._threads):
+        with threads(self._threads), freed_memory_kept():
             try:
                 while not self.state.stopped:
                     self.epoch()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ostinato.metrics.spec import COMBINED, LOSS
+from ostinato.resources import peak_memory
 from ostinato.trainer.history import Metrics
 
 Item = TypeVar("Item")
@@ -97,5 +96,4 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Most memory that was in use: of the GPU, or of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    # Kilobytes, but for macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory()
