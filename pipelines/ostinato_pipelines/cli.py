@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render_config": ("config", "write the config with every default filled in"),
     "export_schema": ("config", "write the JSON schema of the config, for editors"),
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
+    "preflight": ("pipeline", "check all that a run on Kubeflow needs, before it is submitted"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
 }
 """Name -> (module below `commands`, one line of help)."""

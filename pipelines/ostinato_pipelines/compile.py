@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -15,15 +16,21 @@ from kfp import compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ostinato import __version__
+from ostinato.backend.kubernetes.spec import KubernetesSpec
+from ostinato.backend.spec import BackendSpec
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
+from ostinato.packing import check_size, packed
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
-from ostinato_components.resolve import check_size
 from ostinato_pipelines.pipeline import make_pipeline
 
 UNIVERSAL_NAME = "ostinato"
-MOST_PACKAGE_BYTES = 1_000_000
-"""Kubernetes stores objects of 1.5 MiB; the workflow made of the package holds it and more."""
+MOST_WORKFLOW_BYTES = 1_048_576
+"""What Argo writes of one workflow, if not told otherwise; Kubernetes would store 1.5 MiB."""
+TASK_BYTES = 35 * 1024
+"""What a task without parameters of its own adds to the workflow's state: its component, its two pods."""
+COMPRESSION = 8
+"""By how much Argo, by gzip and base64, at least shrinks a state that would be too large; tasks say much the same."""
 
 
 def compile_pipeline(
@@ -33,6 +40,7 @@ def compile_pipeline(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    kubernetes: KubernetesSpec | None = None,
 ) -> None:
     """Writes the pipeline package, whole or not at all.
 
@@ -40,13 +48,15 @@ def compile_pipeline(
         document: the config that is baked in; None for the universal pipeline, whose run form asks for one.
         output: the YAML file.
         name: name of the pipeline.
-        image_data: image of the steps without torch; default: `OSTINATO_IMAGE_DATA`, else that of this version.
-        image_train: image of the steps with torch; default: `OSTINATO_IMAGE_TRAIN`, else that of this version.
+        image_data: image of the steps without torch; default: that of the config, else `OSTINATO_IMAGE_DATA`, else that
+            of this version.
+        image_train: image of the steps with torch; default: likewise, with `OSTINATO_IMAGE_TRAIN`.
+        kubernetes: in place of `backend.kubernetes` of the config.
 
     Raises:
         ConfigError: the config is too large to travel, or the file can't be written.
     """
-    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train)
+    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train, kubernetes=kubernetes)
     target = Path(output)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,16 +73,21 @@ def pipeline_text(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    kubernetes: KubernetesSpec | None = None,
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config, backend = "", None
+    config, backend = "", BackendSpec()
     if document is not None:
-        config = canonical_json(document)
+        backend = from_json(canonical_json(document)).backend
+        # It is applied here, and so no part of what a run is keyed on.
+        config = packed(canonical_json(without_kubernetes(document)))
         check_size(config)
-        backend = from_json(config).backend
+    if kubernetes is not None:
+        backend = backend.model_copy(update={"kubernetes": kubernetes})
+    named = backend.kubernetes.images
     images = {
-        DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
-        TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
+        DATA_IMAGE: image_data or named.data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
+        TRAIN_IMAGE: image_train or named.train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
     }
     pipeline = make_pipeline(
         pipeline_name(name or UNIVERSAL_NAME),
@@ -84,6 +99,15 @@ def pipeline_text(
     text = component_text(pipeline, images)
     check_package(text)
     return text
+
+
+def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without `backend.kubernetes`."""
+    backend = document.get("backend")
+    if not isinstance(backend, Mapping) or "kubernetes" not in backend:
+        return dict(document)
+    rest = {key: value for key, value in backend.items() if key != "kubernetes"}
+    return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
 
 
 def component_text(component: object, images: Mapping[str, str] | None = None) -> str:
@@ -119,15 +143,38 @@ QuotingDumper.add_representer(
 
 def check_package(text: str) -> None:
     """Raises ConfigError where the package is too large; asserts that it is what the backend reads."""
-    size = len(text.encode())
-    if size > MOST_PACKAGE_BYTES:
-        raise ConfigError(f"the compiled pipeline has {size:,} bytes, and Kubeflow takes {MOST_PACKAGE_BYTES:,}")
+    size = workflow_bytes(text)
+    if size > MOST_WORKFLOW_BYTES:
+        message = f"would make a workflow of about {size:,} bytes, and Argo takes {MOST_WORKFLOW_BYTES:,}"
+        raise ConfigError(Problem("the compiled pipeline", message, hint="fewer backend.preprocessing.shards"))
     # BaseLoader reads every scalar as a string, so what is quoted and what is not must be told by the quotes.
     documents = list(yaml.load_all(text, Loader=Yaml12Loader))
     spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
     assert spec.root.WhichOneof("implementation") == "dag"
     for platform in documents[1:]:
         json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+
+
+def workflow_bytes(text: str) -> int:
+    """About what Argo's workflow of a package grows to.
+
+    It holds the package as texts within texts. The state of each task has its parameters three times (the patch of its
+    pod, given and taken), escaped thrice; of these, only the config is large, and four tasks have it.
+    """
+    package = list(yaml.safe_load_all(text))
+    config = package[0]["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"]
+    escaped = json.dumps(json.dumps(json.dumps(config)))
+    plan = 2 * len(json.dumps(package))
+    state = count_tasks(package[0]) * TASK_BYTES + 4 * 3 * len(escaped)
+    return plan + (state if plan + state <= MOST_WORKFLOW_BYTES else state // COMPRESSION)
+
+
+def count_tasks(package: Mapping[str, Any]) -> int:
+    """Tasks of a run; those of a loop as often as `backend.preprocessing.shards` says."""
+    tasks = package["root"]["dag"]["tasks"]
+    shards = tasks.get("preprocess-plan", {}).get("inputs", {}).get("parameters", {}).get("shards", {})
+    times = int(shards["runtimeValue"]["constant"]) if shards else 1
+    return sum(times if "parameterIterator" in task else 1 for task in tasks.values())
 
 
 class Yaml12Loader(yaml.BaseLoader):

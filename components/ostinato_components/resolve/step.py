@@ -11,11 +11,10 @@ import json
 from dataclasses import dataclass
 
 from ostinato import __version__
+from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.errors import ConfigError, OstinatoError, Problem
 from ostinato.load import LoadedConfig, canonical_json, data_slice, load_config
-
-MOST_CONFIG_BYTES = 100_000
-"""The config is one element of a step's argument list, and Linux allows 128 KiB for that, quotes and all."""
+from ostinato.packing import check_size, packed
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class Resolved:
     """What the later steps are asked to do; each field is a part of their cache keys."""
 
     config: str
-    """The whole config, overrides merged, as canonical JSON."""
+    """The whole config, overrides merged, as canonical JSON, packed."""
     data_config: str
-    """The part of it that preprocessing reads: another learning rate gives the same."""
+    """The part of it that preprocessing reads: another learning rate gives the same; packed."""
     digest: str
     """Digest of the data's content, with the library's version."""
     fingerprint: str
@@ -34,7 +33,9 @@ class Resolved:
     """URI of the folder for what must outlive a pod; empty where the config names none."""
 
 
-def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False) -> Resolved:
+def run(
+    config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False, storage: str = ""
+) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
 
     Args:
@@ -43,24 +44,28 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes
         dataset: URI of the data.
         seed: seed of splits and weights.
         many_nodes: whether the pipeline can train on several machines.
+        storage: URI of a folder, in place of `backend.storage`; empty to keep that.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes)
+    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, storage=storage)
     document = loaded.document
     text = canonical_json(document)
-    check_size(text)
+    packed_text, data_config = packed(text), packed(canonical_json(data_slice(document)))
+    for travelling in (packed_text, data_config):
+        check_size(travelling)
     from ostinato.batches import open_source  # Arrow: only when the config is good
 
     digest = f"{__version__}-{open_source(dataset).digest()}"
     fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
-    storage = loaded.config.backend.storage or ""
-    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage)
+    return Resolved(packed_text, data_config, digest, fingerprint, loaded.config.backend.storage or "")
 
 
-def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: bool = False) -> LoadedConfig:
+def resolve_config(
+    config: str, overrides: str, dataset: str, *, many_nodes: bool = False, storage: str = ""
+) -> LoadedConfig:
     """The config, overrides merged."""
     problems: list[Problem] = []
     if not dataset.strip():
@@ -71,6 +76,8 @@ def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: boo
         changes = parse_overrides(overrides)
     except ConfigError as error:
         problems += error.problems
+    if storage.strip():
+        changes["backend.storage"] = storage.strip()
     if not config.strip():
         problems.append(Problem("config", "is empty", "the text of a config, YAML or JSON", "see docs/config.md"))
         raise ConfigError(problems)
@@ -83,6 +90,10 @@ def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: boo
         message = f"is {num_nodes}, and this pipeline was made to train on one machine"
         hint = "compile this config by itself (ostinato compile config.yaml), or set it to 1"
         problems.append(Problem("backend.trainer.num_nodes", message, "1", hint))
+    if loaded.config.backend.kubernetes != KubernetesSpec():
+        message = "is applied when a pipeline is compiled, and this run has begun"
+        hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
+        problems.append(Problem("backend.kubernetes", message, hint=hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:
@@ -102,14 +113,3 @@ def parse_overrides(overrides: str) -> dict[str, object]:
     if not isinstance(changes, dict):
         raise ConfigError(Problem("overrides", f"is a {type(changes).__name__}", form))
     return changes
-
-
-def check_size(config: str) -> None:
-    """Raises ConfigError where the config can't travel as one argument of a step."""
-    size = len(json.dumps(config).encode())
-    if size > MOST_CONFIG_BYTES:
-        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONFIG_BYTES:,}"
-        hint = (
-            "say once, under `defaults`, what many features have in common; or use `ostinato train`, which has no limit"
-        )
-        raise ConfigError(Problem("config", message, hint=hint))
