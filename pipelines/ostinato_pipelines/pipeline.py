@@ -113,7 +113,10 @@ def make_pipeline(
             data = preprocess(**what).after(inferred).outputs["data"]
 
         training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
-        trained = train_nodes(image=nodes_image, **training) if many_nodes else train(**training)
+        if many_nodes:
+            trained = train_nodes(image=nodes_image, **training)
+        else:
+            trained = train(accelerators=train_accelerator_count, **training)
         trained.set_accelerator_type(train_accelerator_type).set_accelerator_limit(train_accelerator_count)
         if backend.storage:
             # It goes on from its checkpoint; without a storage it would begin anew. KFP does not retry a deleted pod.
