@@ -11,14 +11,6 @@ from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.errors import ConfigError, Problem, did_you_mean, listing
 
 S3_SECRET = "ostinato-s3"  # noqa: S105  # its name
-S3_KEYS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_DEFAULT_REGION",
-)
-"""Keys of the Secret, which become variables of every step; those that it lacks are left out."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 
@@ -55,8 +47,11 @@ def settle(tasks: Iterable[Any], spec: KubernetesSpec, s3_secret: Any) -> None:
     tasks = list(tasks)
     check_steps(spec, {step_of(task) for task in tasks})
     for task in tasks:
-        # A Secret that is not there is no error of Kubernetes': the steps may have their rights from elsewhere.
-        kubernetes.use_secret_as_env(task, s3_secret, {key: key for key in S3_KEYS}, optional=True)
+        if spec.s3_secret_keys:
+            # A Secret that is not there is no error of Kubernetes': the steps may have their rights from elsewhere.
+            kubernetes.use_secret_as_env(task, s3_secret, spec.s3_secret_keys, optional=True)
+        for name, value in spec.environment.items():
+            task.set_env_variable(name, value)
         if spec.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(spec.image_pull_secrets))
         if spec.image_pull_policy:

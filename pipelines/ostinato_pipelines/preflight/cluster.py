@@ -20,8 +20,9 @@ import urllib3
 from kfp_server_api import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
+from ostinato.backend.kubernetes.spec import S3_KEYS
 from ostinato.errors import ConfigError, OstinatoError, Problem
-from ostinato_pipelines.pods import S3_KEYS, S3_SECRET
+from ostinato_pipelines.pods import S3_SECRET
 from ostinato_pipelines.preflight.check import CouldNotCheck
 
 OLDEST = (2, 17)
@@ -116,8 +117,8 @@ class Namespace:
         self._api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(settings))
         self.name = place.namespace or environment.get("KF_PIPELINES_NAMESPACE") or own or "kubeflow"
 
-    def check_s3_secret(self, name: str, uris: list[str]) -> str:
-        """That the Secret with the keys of the storage is there, and has them."""
+    def check_s3_secret(self, name: str, variables: Mapping[str, str], uris: list[str]) -> str:
+        """That the Secret with the keys of the storage is there, and has them: key -> variable."""
         keys = set(self._read("secret", name).data or {})
         if not keys:
             message = f"there is no Secret '{name}' in the namespace '{self.name}'"
@@ -126,10 +127,11 @@ class Namespace:
             if not uris:
                 return f"{message}; nothing here is in S3"
             raise CouldNotCheck(f"{message}: the steps must get at {uris[0]} some other way, e.g. by a service account")
-        if lacking := set(S3_KEYS[:2]) - keys:
+        needed = {key for key, variable in variables.items() if variable in S3_KEYS[:2]}
+        if lacking := needed - keys:
             message = f"the Secret '{name}' lacks {' and '.join(sorted(lacking))}"
-            raise ConfigError(Problem("s3_secret", message, f"keys: {', '.join(S3_KEYS)}"))
-        return f"the Secret '{name}' has {', '.join(key for key in S3_KEYS if key in keys)}"
+            raise ConfigError(Problem("s3_secret", message, f"keys: {', '.join(variables)}"))
+        return f"the Secret '{name}' has {', '.join(key for key in variables if key in keys)}"
 
     def check_objects(self, wanted: list[tuple[str, str]]) -> str:
         """That what the pods name is there: (kind, name) each."""

@@ -72,7 +72,7 @@ def preflight(
             for number, name in enumerate(_images(executors), 1)
         ),
         ("Kubeflow", lambda: check_backend(place)),
-        ("S3 keys", lambda: Namespace(place).check_s3_secret(secret, in_s3)),
+        ("S3 keys", lambda: _s3_keys(place, secret, backend.kubernetes.s3_secret_keys, in_s3)),
         ("quota", lambda: Namespace(place).check_quota(_needs(form, backend.trainer.num_nodes))),
     ]
     if objects:
@@ -155,6 +155,12 @@ def _form(form: Mapping[str, Any]) -> str:
         f"{step}: {', '.join(f'{resource} {amount:f}' for resource, amount in resources.items() if amount)}"
         for step, resources in amounts.items()
     )
+
+
+def _s3_keys(place: Place, secret: str, variables: Mapping[str, str], uris: list[str]) -> str:
+    if not variables:
+        return "the steps take none from a Secret: backend.kubernetes.s3_secret_keys is empty"
+    return Namespace(place).check_s3_secret(secret, variables, uris)
 
 
 def _needs(form: Mapping[str, Any], num_nodes: int) -> dict[str, dict[str, Decimal]]:

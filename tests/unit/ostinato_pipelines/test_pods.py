@@ -19,6 +19,8 @@ backend:
     image_pull_secrets: [pull]
     image_pull_policy: IfNotPresent
     shm_size: 2Gi
+    s3_secret_keys: {accesskey: AWS_ACCESS_KEY_ID, secretkey: AWS_SECRET_ACCESS_KEY}
+    environment: {AWS_ENDPOINT_URL_S3: "http://minio-service.kubeflow:9000"}
     labels: {team: risk, example.com/cost: "17"}
     annotations: {example.com/why: "any text, even: this"}
     volumes: [{claim: shared, mount_path: /shared, sub_path: data}]
@@ -57,6 +59,25 @@ def test_every_pod_has_what_is_for_every_pod(all_of_it):
         assert [secret["secretName"] for secret in pod["imagePullSecret"]] == ["pull"]
         (mount,) = pod["pvcMount"]
         assert (mount["constant"], mount["mountPath"], mount["subPath"]) == ("shared", "/shared", "data")
+
+
+def test_keys_of_a_secret_have_the_names_that_the_config_gives_them(all_of_it):
+    package, _, pods = all_of_it
+    for pod in pods.values():
+        (secret,) = pod["secretAsEnv"]
+        assert [(key["secretKey"], key["envVar"]) for key in secret["keyToEnv"]] == [
+            ("accesskey", "AWS_ACCESS_KEY_ID"),
+            ("secretkey", "AWS_SECRET_ACCESS_KEY"),
+        ]
+    for executor in package["deploymentSpec"]["executors"].values():
+        endpoint = {"name": "AWS_ENDPOINT_URL_S3", "value": "http://minio-service.kubeflow:9000"}
+        assert executor["container"]["env"] == [endpoint]
+
+
+def test_where_a_pod_default_sets_the_variables_no_secret_is_named():
+    """The webhook of PodDefaults refuses a pod that has such a variable already."""
+    text = f"{CONFIG.partition('backend')[0]}\nbackend: {{kubernetes: {{s3_secret_keys: {{}}}}}}"
+    assert not any("secretAsEnv" in pod for pod in compiled(text)[2].values())
 
 
 def test_required_machines_are_one_term_since_kubernetes_takes_any_term_that_holds(all_of_it):
@@ -139,6 +160,8 @@ def test_a_step_that_is_not_there_is_an_error_with_a_suggestion():
         ("weight: 7", "weight: 101", "a whole number from 1 to 100"),
         ("train: 3,", "train: -1,", "found -1"),
         ("ttl_s: 1000", "ttl: 1000", "did you mean 'ttl_s'"),
+        ("AWS_ENDPOINT_URL_S3:", "MY_TOKEN:", "'MY_TOKEN' looks like a secret"),
+        ("accesskey: AWS_ACCESS_KEY_ID", "accesskey: AWS-ID", "a name of a variable"),
     ],
 )
 def test_what_kubernetes_would_refuse_is_an_error_of_the_config(old, new, said):

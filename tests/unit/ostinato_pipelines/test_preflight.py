@@ -187,6 +187,10 @@ def test_a_secret_without_the_keys_fails(preflight, world):
     code, checks = preflight()
     assert code == 2
     assert "lacks AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in checks["S3 keys"][1]
+    world.replace("  kubernetes:\n", "  kubernetes:\n    s3_secret_keys: {accesskey: AWS_ACCESS_KEY_ID}\n")
+    assert preflight()[1]["S3 keys"] == ("ok", "the Secret 'ostinato-s3' has accesskey")
+    world.replace("{accesskey: AWS_ACCESS_KEY_ID}", "{}")
+    assert "take none from a Secret" in preflight()[1]["S3 keys"][1]
 
 
 def test_what_one_may_not_read_is_not_checked(preflight, world):

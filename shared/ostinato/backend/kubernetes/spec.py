@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, Strict
+from pydantic import AfterValidator, Strict, model_validator
 
 from ostinato.spec import Name, NonNegativeInt, PositiveInt, Spec, clash
 
@@ -34,8 +34,20 @@ LabelKey = Annotated[
 LabelValue = Annotated[str, _like(rf"(?=.{{0,63}}$)({_WORD})?", "at most 63 letters, digits, -, _ and .")]
 
 
+VariableName = Annotated[str, _like(r"[A-Za-z_][A-Za-z0-9_]*", "a name of a variable, e.g. AWS_DEFAULT_REGION")]
+
+S3_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_DEFAULT_REGION",
+)
+_SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD")
+
+
 class KubernetesImagesSpec(Spec):
-    """Images of the steps."""
+    """Images of the steps; those named on the command line win."""
 
     data: Name | None = None
     """Image of the steps without torch. Null for `OSTINATO_IMAGE_DATA`, else that of this version."""
@@ -76,6 +88,11 @@ class KubernetesSpec(Spec):
     """Names of the Secrets that images are pulled with."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When images are pulled; null leaves it to the cluster."""
+    s3_secret_keys: dict[str, VariableName] = {key: key for key in S3_KEYS}
+    """Keys of the Secret that the run form names, and the variables of every step that they become; those that the
+    Secret lacks are left out. {} for none at all, where a PodDefault sets such variables."""
+    environment: dict[VariableName, str] = {}
+    """Further variables of every step; no secrets, since all who may read the package can read them."""
     shm_size: Quantity | None = None
     """Size of /dev/shm of the training step, which lies in memory and counts as such, e.g. 2Gi; several GPUs in one
     pod need it. Null for what the cluster gives, mostly 64 MB."""
@@ -98,3 +115,11 @@ class KubernetesSpec(Spec):
     """Most tasks of `backend.preprocessing.shards` that run at once; null for all."""
     ttl_s: PositiveInt | None = None
     """Seconds after its end when a run's pods and workflow are removed; null leaves it to the cluster."""
+
+    @model_validator(mode="after")
+    def _no_secrets_by_value(self) -> KubernetesSpec:
+        for name in self.environment:
+            if any(word in name.upper() for word in _SECRET_WORDS):
+                message = f"'{name}' looks like a secret, and all who may read the package could read it"
+                raise clash("environment", message, "a key of a Secret: see s3_secret_keys, or a PodDefault")
+        return self
