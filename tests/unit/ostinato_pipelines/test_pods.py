@@ -1,5 +1,8 @@
 """`backend.kubernetes` and what becomes of it in a package."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -8,6 +11,7 @@ from ostinato.load import load_config
 from ostinato_pipelines.cli import main
 from ostinato_pipelines.compile import pipeline_text
 
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """
 input_features: [{name: width, type: number}]
 output_features: [{name: price, type: number}]
@@ -136,6 +140,14 @@ def test_without_the_section_nothing_but_the_run_form_is_said_of_pods():
     assert "pipelineConfig" not in kubernetes
     assert {key for pod in pods.values() for key in pod} == {"secretAsEnv", "nodeSelector", "tolerations"}
     assert "retryPolicy" not in package["root"]["dag"]["tasks"]["train"]
+
+
+def test_the_examples_of_the_documents_are_valid():
+    text = (ROOT / "docs/pipelines.md").read_text()
+    examples = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "  kubernetes:" in block]
+    assert len(examples) == 2
+    for example in examples:
+        compiled(CONFIG.partition("backend")[0] + example)
 
 
 def test_a_step_that_is_not_there_is_an_error_with_a_suggestion():
