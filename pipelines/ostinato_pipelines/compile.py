@@ -171,10 +171,12 @@ def workflow_bytes(text: str) -> int:
 
 def count_tasks(package: Mapping[str, Any]) -> int:
     """Tasks of a run; those of a loop as often as `backend.preprocessing.shards` says."""
-    tasks = package["root"]["dag"]["tasks"]
-    shards = tasks.get("preprocess-plan", {}).get("inputs", {}).get("parameters", {}).get("shards", {})
-    times = int(shards["runtimeValue"]["constant"]) if shards else 1
-    return sum(times if "parameterIterator" in task else 1 for task in tasks.values())
+    dags = {name: part["dag"]["tasks"] for name, part in package["components"].items() if "dag" in part}
+    every = [package["root"]["dag"]["tasks"], *dags.values()]
+    plans = [tasks["preprocess-plan"] for tasks in every if "preprocess-plan" in tasks]
+    shards = [int(plan["inputs"]["parameters"]["shards"]["runtimeValue"]["constant"]) for plan in plans]
+    loops = [task["componentRef"]["name"] for tasks in every for task in tasks.values() if "parameterIterator" in task]
+    return sum(map(len, every)) + sum(len(dags[name]) * (times - 1) for name in loops for times in shards)
 
 
 class Yaml12Loader(yaml.BaseLoader):

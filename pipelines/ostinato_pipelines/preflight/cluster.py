@@ -47,7 +47,10 @@ class _Backend(kfp.Client):  # type: ignore[misc]
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
         """What the server says of itself; kfp's own answer leaves out the version."""
         answer = self._healthz_api.healthz_service_get_healthz(_preload_content=False, _request_timeout=TIMEOUT_S)
-        return SimpleNamespace(**{"tag_name": "", "multi_user": False} | json.loads(answer.data))
+        said = json.loads(answer.data)
+        if not isinstance(said, dict):
+            raise ValueError("no object")
+        return SimpleNamespace(tag_name=said.get("tag_name", ""), multi_user=said.get("multi_user", False))
 
 
 def check_backend(place: Place, environment: Mapping[str, str] = os.environ) -> str:

@@ -15,6 +15,7 @@ from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_pipelines.compile import (
     MOST_WORKFLOW_BYTES,
     compile_pipeline,
+    count_tasks,
     describe,
     pipeline_name,
     pipeline_text,
@@ -115,6 +116,13 @@ def test_2000_features_arrive_as_they_are(wide):
     assert len(travelling) < 40_000
     assert load_config("config", text=travelling).document == wide
     assert len(from_json(travelling).input_features) == 2000
+
+
+def test_tasks_are_counted_as_often_as_a_loop_makes_them():
+    assert count_tasks(ir(pipeline_text(DOCUMENT))) == 6
+    shared = {**DOCUMENT, "backend": {"storage": "s3://b/o", "preprocessing": {"shards": 5}}}
+    # resolve, infer_schema, plan, merge, collect, train, evaluate, export; two loops, and what is in them.
+    assert count_tasks(ir(pipeline_text(shared))) == 8 + 2 + 2 * 5
 
 
 def test_so_many_tasks_that_their_workflow_is_too_large_are_an_error_of_the_user():

@@ -230,6 +230,7 @@ def test_an_input_that_does_not_exist_is_a_usage_error(world, capsys):
     [
         ((401, {}), "failed", "answers 401"),
         ((200, b"<html>a portal</html>"), "failed", "is no Kubeflow Pipelines"),
+        ((200, []), "failed", "is no Kubeflow Pipelines"),
         ((200, {"tag_name": "unknown"}), "not checked", "its version is 'unknown'"),
         ((200, {"tag_name": "2.18.1-rc.0"}), "ok", "2.18.1"),
     ],
