@@ -19,6 +19,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 BUCKET = "warehouse"
 ENVIRONMENT = {
@@ -225,13 +226,13 @@ def refusing_server(
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):
-    """Fixed answers by path, as JSON; 404 for the rest."""
+    """Answers by path, as JSON; 404 for the rest."""
 
-    answers: dict[str, tuple[int, object]]
+    answers: dict[str, Any]
 
     def do_GET(self) -> None:
-        status, content = self.answers.get(urllib.parse.urlsplit(self.path).path, (404, {}))
-        self.answer(status, content)
+        found = self.answers.get(urllib.parse.urlsplit(self.path).path, (404, {}))
+        self.answer(*(found(self.headers) if callable(found) else found))
 
     def answer(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -246,8 +247,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def answering_server(answers: dict[str, tuple[int, object]]) -> contextlib.AbstractContextManager[str]:
-    """The address of a server that answers each path as told: status and content."""
+def answering_server(answers: dict[str, Any]) -> contextlib.AbstractContextManager[str]:
+    """The address of a server that answers each path as told: status and content, or what gives these for headers."""
     return _serving(type("_Answering", (_Answers,), {"answers": answers}))
 
 

@@ -242,6 +242,23 @@ def test_what_a_backend_may_answer(answer, state, text):
     assert text in check.text
 
 
+def test_the_token_of_a_file_wins_over_that_of_the_environment_and_is_not_printed(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("SECRET-A\n")
+
+    def health(headers):
+        is_known = headers.get("Authorization") == "Bearer SECRET-A"
+        return (200, {"tag_name": "2.17.0"}) if is_known else (401, {"error": "who?"})
+
+    with servers.answering_server({"/apis/v2beta1/healthz": health}) as kubeflow:
+        (check,) = checked([("Kubeflow", lambda: check_backend(Place(kubeflow), {"KF_PIPELINES_TOKEN": "SECRET-B"}))])
+        assert check.state == "failed"
+        assert "KF_PIPELINES_TOKEN, --token_file" in check.text
+        assert "SECRET" not in check.text
+        place = Place(kubeflow, token_file=str(file))
+        assert check_backend(place, {"KF_PIPELINES_TOKEN": "SECRET-B"}).startswith("Kubeflow Pipelines 2.17.0")
+
+
 @pytest.mark.parametrize(
     ("name", "manifest"),
     [
