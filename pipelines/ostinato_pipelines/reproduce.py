@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,6 @@ from ostinato_components.train.lock import versions
 
 if TYPE_CHECKING:
     from ostinato.batches import Source
-
-TOLERANCE = 0.05
-"""By which share a metric may differ where versions or hardware do."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +81,11 @@ class Reproduction:
             wrong = [*self.result, *self.metrics]
             hint = "versions, hardware and data are the same: is the lock record this model's?"
         else:
-            wrong = list(self.metrics)
+            wrong = list(self.metrics) or list(self.result)  # without metrics only the weights can tell
             hint = "more than versions and hardware explain; --tolerance allows more"
-        problems = [Problem(row.what, f"was {row.then}, is {row.now}", hint=hint) for row in wrong if not row.is_same]
+        problems = [Problem(row.what, f"was {row.then}, is {row.now}") for row in wrong if not row.is_same]
         if problems:
-            raise GateError(problems)
+            raise GateError([*problems[:-1], replace(problems[-1], hint=hint)])
         return "reproduced: other versions or hardware, and the metrics are within the tolerance"
 
 
@@ -97,7 +94,7 @@ def reproduce(
     data: Mapping[str, Any],
     *,
     data_format: str = "auto",
-    tolerance: float = TOLERANCE,
+    tolerance: float = 0.05,
     other_versions: bool = False,
     output_directory: str | None = None,
 ) -> Reproduction:

@@ -15,7 +15,7 @@ from ostinato.errors import GateError
 from ostinato.load import load_config
 from ostinato.lock import GIT_SHA, IMAGE, read_lock
 from ostinato.trainer.progress import Quiet
-from ostinato_components import export, preprocess, train
+from ostinato_components import preprocess, train
 from ostinato_components.train.lock import git_sha
 from ostinato_pipelines.cli import main
 from ostinato_pipelines.reproduce import Reproduction, Row
@@ -87,10 +87,9 @@ def test_a_model_is_trained_again_to_the_last_bit(model, tmp_path, capsys):
     assert (tmp_path / "again/model" / WEIGHTS).read_bytes() == (model / WEIGHTS).read_bytes()
 
 
-def test_a_bundle_is_too_with_a_copy_of_the_data(home, tmp_path, capsys):
-    export.run(str(home / "model"), str(home / "data"), str(tmp_path / "bundle"))
+def test_a_copy_of_the_data_will_do(model, home, tmp_path, capsys):
     shutil.copy(home / "data.csv", tmp_path / "copy.csv")
-    assert main(["reproduce", str(tmp_path / "bundle"), "--dataset", str(tmp_path / "copy.csv")]) == 0
+    assert main(["reproduce", str(model), "--dataset", str(tmp_path / "copy.csv")]) == 0
     assert "to the last bit" in capsys.readouterr().out
 
 
@@ -140,6 +139,8 @@ def test_a_metric_beyond_the_tolerance_is_no_reproduction():
         Reproduction((other,), (weights,), (far,)).verdict()
     with pytest.raises(GateError, match="weights"):
         Reproduction((same,), (weights,), (near,)).verdict()
+    with pytest.raises(GateError, match="weights"):  # trained without evaluation
+        Reproduction((other,), (weights,), ()).verdict()
 
 
 def test_weights_of_another_training_end_with_code_3(model, capsys):
