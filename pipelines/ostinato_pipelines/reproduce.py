@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load as read_tensors
 
 from ostinato import storage
-from ostinato.artifacts import WEIGHTS
+from ostinato.artifacts import WEIGHTS, Manifest
 from ostinato.config import Config
-from ostinato.errors import ConfigError, DataError, GateError, Problem
+from ostinato.errors import ConfigError, DataError, GateError, Problem, shown
 from ostinato.load import canonical_json, from_json
 from ostinato.lock import Lock, read_lock
-from ostinato_components.train.lock import versions
-
-if TYPE_CHECKING:
-    from ostinato.batches import Source
+from ostinato_components.train.lock import split_lock, versions
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ def reproduce(
         data_format: format of the data.
         tolerance: by which share a metric may differ where versions or hardware do.
         other_versions: goes on where versions of libraries differ.
-        output_directory: keeps the encoded rows and the model that was trained again; None for nothing.
+        output_directory: path or URI of a new folder for the model that is trained again; None to keep nothing.
 
     Raises:
         DataError: there is no lock record, it is not this model's, or the data are not there or have changed.
@@ -118,15 +113,21 @@ def reproduce(
     model = model.rstrip("/")
     lock = read_lock(model)
     before = _weights(model, lock)
+    if output_directory is not None and storage.exists(output_directory):  # it may be the very model
+        raise ConfigError(Problem(output_directory, "exists", "a folder that is not there yet"))
     if not other_versions:
         check_versions(lock)
-    sources: dict[str, Any] = dict(_sources(lock, data, data_format))
+    named = dict(data or {"dataset": _source(lock)})
     config = config_here(lock)
-    with _folder(output_directory) as folder:
-        preprocess.run(sources.pop("dataset", None), config, f"{folder}/data", seed=lock.data.seed, **sources)
-        train.run(f"{folder}/data", config, f"{folder}/model", seed=lock.seed)
-        now = read_lock(f"{folder}/model")
-        return compare(lock, now, before, _weights(f"{folder}/model", now), tolerance)
+    with tempfile.TemporaryDirectory() as scratch:
+        rows, again = f"{scratch}/data", output_directory or f"{scratch}/model"
+        manifest = preprocess.run(
+            named.pop("dataset", None), config, rows, seed=lock.data.seed, data_format=data_format, **named
+        )
+        check_data(lock, manifest)
+        train.run(rows, config, again, seed=lock.seed)
+        now = read_lock(again)
+        return compare(lock, now, before, _weights(again, now), tolerance)
 
 
 def check_versions(lock: Lock) -> None:
@@ -148,28 +149,29 @@ def config_here(lock: Lock) -> Config:
     return from_json(canonical_json({**lock.config, "backend": {"trainer": trainer}}))
 
 
-def _sources(lock: Lock, data: Mapping[str, Any], data_format: str) -> dict[str, Source]:
-    """The data, which are those of the lock record.
-
-    Raises:
-        DataError: they are not, or can't be read.
-    """
-    from ostinato.batches import open_source
-    from ostinato_components.preprocess.digests import source_digest
-
+def _source(lock: Lock) -> str:
+    """Where the data were, which must be one place that anybody can read."""
     uri = lock.data.source
-    if not data and (lock.data.split is None or uri == "memory" or "…" in uri):
+    if lock.data.split is None or uri == "memory" or "…" in uri:
         message = f"is missing: '{uri}' does not tell where all of the data are"
         raise ConfigError(Problem("dataset", message, hint="name them: --dataset, or --training_set and its kin"))
-    sources = {name: open_source(uri, data_format) for name, uri in (data or {"dataset": uri}).items()}
-    found = source_digest(sources)
-    if found != lock.data.digest:
-        where = " ".join(source.uri for source in sources.values())
-        message = (
-            f"has changed since the model was trained: its digest is {found[:16]}, and was {lock.data.digest[:16]}"
-        )
-        raise DataError(Problem(where, message, hint="name a copy of the data as they were: --dataset"))
-    return sources
+    return uri
+
+
+def check_data(lock: Lock, manifest: Manifest) -> None:
+    """Raises DataError where neither the data are the model's nor the encoded rows that came of them.
+
+    A store vouches for its files by digests of its own, so a copy elsewhere is known by its rows only.
+    """
+    rows = {name: split_lock(shards) for name, shards in manifest.splits.items()}
+    if manifest.source_digest == lock.data.digest or rows == lock.data.splits:
+        return
+    counts = "; ".join(
+        f"{name}: {rows[name].rows if name in rows else 0:,} rows, and were {then.rows:,}"
+        for name, then in lock.data.splits.items()
+    )
+    message = f"have changed since the model was trained ({counts})"
+    raise DataError(Problem(shown(manifest.source), message, hint="name a copy of the data as they were: --dataset"))
 
 
 def _weights(folder: str, lock: Lock) -> dict[str, np.ndarray]:
@@ -180,17 +182,6 @@ def _weights(folder: str, lock: Lock) -> dict[str, np.ndarray]:
         raise DataError(Problem(where, "is not the file that the lock record was written for"))
     tensors: dict[str, np.ndarray] = read_tensors(content)
     return tensors
-
-
-@contextmanager
-def _folder(output_directory: str | None) -> Iterator[str]:
-    if output_directory is not None:
-        if Path(output_directory).exists():  # it may hold the very model
-            raise ConfigError(Problem(output_directory, "exists", "a folder that is not there yet"))
-        yield output_directory
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        yield scratch
 
 
 def compare(

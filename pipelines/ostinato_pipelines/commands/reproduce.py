@@ -29,7 +29,9 @@ def _flags(parser: argparse.ArgumentParser) -> None:
         help="by which a metric may differ where versions or hardware do; default: 0.05",
     )
     parser.add_argument("--other_versions", action="store_true", help="goes on where versions of libraries differ")
-    parser.add_argument("-od", "--output_directory", metavar="DIR", help="keeps the model that was trained again")
+    parser.add_argument(
+        "-od", "--output_directory", metavar="DIR", help="a new folder for the model that is trained again"
+    )
     add_device(parser)
     add_logging(parser)
 

@@ -84,7 +84,7 @@ def test_a_model_is_trained_again_to_the_last_bit(model, tmp_path, capsys):
     assert "the weights are the same to the last bit" in output
     assert "y.accuracy" in output
     assert "differs" not in output
-    assert (tmp_path / "again/model" / WEIGHTS).read_bytes() == (model / WEIGHTS).read_bytes()
+    assert (tmp_path / "again" / WEIGHTS).read_bytes() == (model / WEIGHTS).read_bytes()
 
 
 def test_a_copy_of_the_data_will_do(model, home, tmp_path, capsys):
@@ -93,10 +93,22 @@ def test_a_copy_of_the_data_will_do(model, home, tmp_path, capsys):
     assert "to the last bit" in capsys.readouterr().out
 
 
+def test_a_model_and_data_in_a_bucket_are_read_there_and_the_new_one_is_written_there(model, home, s3, capsys):
+    s3.put(str(model), "warehouse/model", recursive=True)
+    s3.put(str(home / "data.csv"), "warehouse/data.csv")
+    command = ["reproduce", "s3://warehouse/model", "--dataset", "s3://warehouse/data.csv"]
+    assert main([*command, "-od", "s3://warehouse/model"]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main([*command, "-od", "s3://warehouse/again"]) == 0
+    assert s3.cat(f"warehouse/again/{WEIGHTS}") == (model / WEIGHTS).read_bytes()
+
+
 def test_changed_data_end_with_code_3_before_anything_is_trained(model, home, tmp_path, capsys):
     (tmp_path / "changed.csv").write_text((home / "data.csv").read_text().replace("True", "False", 1))
     assert main(["reproduce", str(model), "--dataset", str(tmp_path / "changed.csv"), "-od", str(tmp_path / "o")]) == 3
-    assert "has changed since the model was trained" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "have changed since the model was trained" in error
+    assert "training: " in error
     assert not (tmp_path / "o").exists()
 
 
