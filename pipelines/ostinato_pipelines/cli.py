@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export_schema": ("config", "write the JSON schema of the config, for editors"),
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
+    "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }
 """Name -> (module below `commands`, one line of help)."""
 
