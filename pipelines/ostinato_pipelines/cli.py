@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
     "preflight": ("pipeline", "check all that a run on Kubeflow needs, before it is submitted"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
+    "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }
 """Name -> (module below `commands`, one line of help)."""
 

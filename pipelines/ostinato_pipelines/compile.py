@@ -20,6 +20,7 @@ from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.backend.spec import BackendSpec
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
+from ostinato.lock import IMAGE
 from ostinato.packing import check_size, packed
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_pipelines.pipeline import make_pipeline
@@ -41,6 +42,7 @@ def compile_pipeline(
     image_data: str | None = None,
     image_train: str | None = None,
     kubernetes: KubernetesSpec | None = None,
+    git_sha: str = "",
 ) -> None:
     """Writes the pipeline package, whole or not at all.
 
@@ -52,12 +54,28 @@ def compile_pipeline(
             of this version.
         image_train: image of the steps with torch; default: likewise, with `OSTINATO_IMAGE_TRAIN`.
         kubernetes: in place of `backend.kubernetes` of the config.
+        git_sha: the commit that the lock record of the model names; no part of any cache key.
 
     Raises:
         ConfigError: the config is too large to travel, or the file can't be written.
     """
-    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train, kubernetes=kubernetes)
-    target = Path(output)
+    text = pipeline_text(
+        document,
+        name=name,
+        image_data=image_data,
+        image_train=image_train,
+        kubernetes=kubernetes,
+        git_sha=git_sha,
+    )
+    write_file(Path(output), text)
+
+
+def write_file(target: Path, text: str) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.tmp")
@@ -74,6 +92,7 @@ def pipeline_text(
     image_data: str | None = None,
     image_train: str | None = None,
     kubernetes: KubernetesSpec | None = None,
+    git_sha: str = "",
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
     config, backend = "", BackendSpec()
@@ -85,18 +104,16 @@ def pipeline_text(
     if kubernetes is not None:
         backend = backend.model_copy(update={"kubernetes": kubernetes})
     named = backend.kubernetes.images
-    images = {
-        DATA_IMAGE: image_data or named.data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
-        TRAIN_IMAGE: image_train or named.train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
-    }
+    images = named_images(image_data or named.data, image_train or named.train)
     pipeline = make_pipeline(
         pipeline_name(name or UNIVERSAL_NAME),
         describe(document),
         config,
         backend=backend,
         nodes_image=images[TRAIN_IMAGE],
+        git_sha=git_sha,
     )
-    text = component_text(pipeline, images)
+    text = component_text(pipeline, images, tell_image=True)
     check_package(text)
     return text
 
@@ -110,8 +127,20 @@ def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
 
 
-def component_text(component: object, images: Mapping[str, str] | None = None) -> str:
-    """A component or pipeline as YAML with every string quoted, other images in place."""
+def named_images(image_data: str | None = None, image_train: str | None = None) -> dict[str, str]:
+    """The image of this version -> the image to take in its place: as named, else by the environment."""
+    return {
+        DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
+        TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
+    }
+
+
+def component_text(component: object, images: Mapping[str, str] | None = None, *, tell_image: bool = False) -> str:
+    """A component or pipeline as YAML with every string quoted, other images in place.
+
+    With `tell_image` each container knows its image. A component can't have that: kfp 2.17 takes no component with
+    variables into a pipeline.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "package.yaml"
         compiler.Compiler().compile(component, str(path))
@@ -120,6 +149,8 @@ def component_text(component: object, images: Mapping[str, str] | None = None) -
     for executor in documents[0]["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["image"] = (images or {}).get(container["image"], container["image"])
+        if tell_image:  # no harm to KFP's cache key, which holds the image anyway
+            container.setdefault("env", []).append({"name": IMAGE, "value": container["image"]})
     return yaml.dump_all(
         documents, Dumper=QuotingDumper, allow_unicode=True, width=120, explicit_start=len(documents) > 1
     )

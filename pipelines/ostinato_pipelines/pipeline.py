@@ -2,11 +2,12 @@
 
 from typing import Any, Dict, List  # noqa: UP035 (KFP knows these by name)
 
-from kfp import dsl
+from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 from kfp.dsl.base_component import BaseComponent
 
 from ostinato.backend.spec import BackendSpec
+from ostinato.lock import GIT_SHA
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
 from ostinato_components.infer_schema.component import infer_schema
@@ -31,6 +32,7 @@ def make_pipeline(
     *,
     backend: BackendSpec | None = None,
     nodes_image: str = "",
+    git_sha: str = "",
 ) -> BaseComponent:
     """The pipeline.
 
@@ -40,6 +42,7 @@ def make_pipeline(
         default_config: what the run form shows as the config.
         backend: the section of the config, which decides on the steps; None where the config is not known yet.
         nodes_image: image of the nodes that train, where the backend has several.
+        git_sha: the commit that the lock record of the model names; empty for none.
     """
     backend = backend or BackendSpec()
     shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
@@ -121,6 +124,10 @@ def make_pipeline(
         if backend.storage:
             # It goes on from its checkpoint; without a storage it would begin anew. KFP does not retry a deleted pod.
             trained.set_retry(1, backoff_duration="60s")
+        if git_sha:
+            # By way of the pod: an input or a variable of the container is a part of KFP's cache key.
+            kubernetes.add_pod_annotation(trained, "ostinato/git-sha", git_sha)
+            kubernetes.use_field_path_as_env(trained, GIT_SHA, "metadata.annotations['ostinato/git-sha']")
         model = trained.outputs["model"]
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)
