@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -15,10 +16,13 @@ from kfp import compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ostinato import __version__
+from ostinato.config import Config
+from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
+from ostinato.storage import is_local
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
-from ostinato_components.resolve import check_size
+from ostinato_components.resolve import MOST_CONFIG_BYTES, check_size
 from ostinato_pipelines.pipeline import make_pipeline
 
 UNIVERSAL_NAME = "ostinato"
@@ -65,11 +69,13 @@ def pipeline_text(
     image_train: str | None = None,
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config, backend = "", None
+    config, backend, contract, has_gate = "", None, None, False
     if document is not None:
         config = canonical_json(document)
         check_size(config)
-        backend = from_json(config).backend
+        loaded = from_json(config)
+        backend, has_gate = loaded.backend, loaded.gate is not None
+        contract = contract_text(loaded)
     images = {
         DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
         TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
@@ -80,9 +86,31 @@ def pipeline_text(
         config,
         backend=backend,
         nodes_image=images[TRAIN_IMAGE],
+        contract=contract,
+        has_gate=has_gate,
     )
     text = component_text(pipeline, images)
     check_package(text)
+    return text
+
+
+def contract_text(config: Config) -> str | None:
+    """The contract of the data as it travels with the pipeline; empty where the step reads it, None for none.
+
+    Raises:
+        ConfigError: there is none at that path, it is wrong, or too large to travel.
+    """
+    if config.data_contract is None:
+        return None
+    path = config.data_contract.path
+    if not is_local(path):
+        return ""
+    # As JSON, where `{{$` can be said otherwise: KFP would take it for a placeholder.
+    text = to_json(read_contract(path)).replace("{{$", r"\u007b{$")
+    size = len(json.dumps(text).encode())
+    if size > MOST_CONFIG_BYTES:
+        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONFIG_BYTES:,}"
+        raise ConfigError(Problem(path, message, hint="put it into a bucket, and name its URI in data_contract.path"))
     return text
 
 

@@ -1,4 +1,8 @@
-"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export."""
+"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export.
+
+Where the config asks for it, validate_data stands before preprocess and gate after export, each with a verdict that
+ends the run.
+"""
 
 from typing import Any
 
@@ -8,6 +12,7 @@ from kfp.dsl.base_component import BaseComponent
 from ostinato.backend.spec import BackendSpec
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
+from ostinato_components.gate.component import gate
 from ostinato_components.infer_schema.component import infer_schema
 from ostinato_components.preprocess.component import (
     preprocess,
@@ -20,6 +25,8 @@ from ostinato_components.preprocess.component import (
 from ostinato_components.resolve.component import resolve
 from ostinato_components.train.component import train
 from ostinato_components.train_nodes.component import train_nodes
+from ostinato_components.validate_data.component import validate_data
+from ostinato_components.verdict.component import verdict
 
 
 def make_pipeline(
@@ -29,6 +36,8 @@ def make_pipeline(
     *,
     backend: BackendSpec | None = None,
     nodes_image: str = "",
+    contract: str | None = None,
+    has_gate: bool = False,
 ) -> BaseComponent:
     """The pipeline.
 
@@ -38,9 +47,12 @@ def make_pipeline(
         default_config: what the run form shows as the config.
         backend: the section of the config, which decides on the steps; None where the config is not known yet.
         nodes_image: image of the nodes that train, where the backend has several.
+        contract: of the data, as JSON; empty where the step reads it, None where the data are not validated.
+        has_gate: whether the new model is compared with the one in use.
     """
     backend = backend or BackendSpec()
     shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
+    guards = " ".join(["data_contract"] * (contract is not None) + ["gate"] * has_gate)
 
     @dsl.pipeline(name=name, description=description)
     def pipeline(
@@ -65,12 +77,17 @@ def make_pipeline(
             accelerator_type: Kind of accelerator of the training step, as the cluster names it, e.g. nvidia.com/gpu.
             accelerator_count: Number of accelerators of the training step, or of each node; 0 trains on CPUs.
         """
-        resolved = resolve(dataset=dataset, config=config, overrides=overrides, seed=seed, many_nodes=many_nodes)
+        resolved = resolve(
+            dataset=dataset, config=config, overrides=overrides, seed=seed, many_nodes=many_nodes, guards=guards
+        )
         # It reads no more of the data than their digest, and what follows is keyed on what it finds.
         resolved.set_caching_options(False)
         digest, fingerprint = resolved.outputs["digest"], resolved.outputs["fingerprint"]
 
         inferred = infer_schema(dataset=dataset, config=resolved.outputs["data_config"], digest=digest)
+        ready = inferred
+        if contract is not None:
+            ready = accepted(inferred.outputs["statistics"], resolved.outputs["data_contract"], contract)
         what = {
             "dataset": dataset,
             "config": resolved.outputs["data_config"],
@@ -78,11 +95,11 @@ def make_pipeline(
             "seed": seed,
             "digest": digest,
         }
-        # The profile is there, and the data were read once without error, before they are encoded.
+        # The profile is there, and the data were read once and accepted, before they are encoded.
         if shards:
-            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(inferred))
+            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(ready))
         else:
-            data = preprocess(**what).after(inferred).outputs["data"]
+            data = preprocess(**what).after(ready).outputs["data"]
 
         training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
         trained = train_nodes(image=nodes_image, **training) if many_nodes else train(**training)
@@ -96,9 +113,21 @@ def make_pipeline(
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)
         # A bundle is made of a model that could be evaluated.
-        export(model=model, data=data, fingerprint=fingerprint).after(evaluated)
+        exported = export(model=model, data=data, fingerprint=fingerprint).after(evaluated)
+        if has_gate:
+            judged = gate(dataset=dataset, bundle=exported.outputs["bundle"], config=resolved.outputs["gate"])
+            # The champion is no input that a cache key could name.
+            judged.set_caching_options(False)
+            verdict(refusal=judged.outputs["refusal"]).set_display_name("verdict-on-model")
 
     return pipeline
+
+
+def accepted(statistics: Any, config: Any, contract: str) -> Any:
+    """The task after which the data are known to be as their contract says."""
+    validated = validate_data(statistics=statistics, config=config, contract=contract)
+    validated.set_caching_options(False)  # where the contract lies at a URI, its content is in no cache key
+    return verdict(refusal=validated.outputs["refusal"]).set_display_name("verdict-on-data")
 
 
 def preprocess_by_tasks(planned: Any) -> Any:

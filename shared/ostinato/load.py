@@ -23,6 +23,8 @@ from ostinato.explain import LATER, Fault, Step, fault_at, faults_of, with_words
 
 DATA_KEYS = ("name", "type", "column", "tied", "preprocessing")
 """What preprocessing reads of a feature."""
+GUARDS = ("data_contract", "gate")
+"""Sections that decide whether a run goes on: nothing that is learned depends on them."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from pydantic.fields import FieldInfo
 from ostinato.backend.spec import BackendSpec, PreprocessingBackendSpec, TrainerBackendSpec
 from ostinato.combiners.spec import COMBINERS
 from ostinato.config import Config, GlobalPreprocessingSpec
+from ostinato.contract.spec import ChecksSpec, DataContractSpec, LimitsSpec
 from ostinato.decoders.spec import DECODERS
 from ostinato.encoders.spec import ENCODERS
 from ostinato.features.spec import INPUTS, OUTPUTS
+from ostinato.gate.spec import GateConditionSpec, GateSpec
 from ostinato.help_texts import help_texts, summary
 from ostinato.losses.spec import LOSSES
 from ostinato.registry import OneOf, Registry
@@ -66,6 +68,11 @@ def _lines() -> Iterator[str]:
     yield from _section("`backend`", BackendSpec, 2)
     yield from _section("`backend.preprocessing`", PreprocessingBackendSpec, 3)
     yield from _section("`backend.trainer`", TrainerBackendSpec, 3)
+    yield from _section("`data_contract`", DataContractSpec, 2)
+    yield from _section("`data_contract.checks`", ChecksSpec, 3)
+    yield from _section("Limits of a check", LimitsSpec, 4)
+    yield from _section("`gate`", GateSpec, 2)
+    yield from _section("`gate.conditions`", GateConditionSpec, 3)
 
 
 def _choices(title: str, registry: Registry) -> Iterator[str]:

@@ -21,6 +21,9 @@ IMAGES = {
     "train_nodes": DATA_IMAGE,
     "evaluate": TRAIN_IMAGE,
     "export": TRAIN_IMAGE,
+    "validate_data": DATA_IMAGE,
+    "gate": TRAIN_IMAGE,
+    "verdict": DATA_IMAGE,
 }
 FOLDERS = {
     **{step: step for step in IMAGES},

@@ -8,8 +8,24 @@ from ostinato_components.images import DATA_IMAGE
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
-def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42, many_nodes: bool = False) -> NamedTuple(  # type: ignore[valid-type]
-    "Resolved", [("config", str), ("data_config", str), ("digest", str), ("fingerprint", str), ("storage", str)]
+def resolve(
+    dataset: str,
+    config: str,
+    overrides: str = "{}",
+    seed: int = 42,
+    many_nodes: bool = False,
+    guards: str = "",
+) -> NamedTuple(  # type: ignore[valid-type]
+    "Resolved",
+    [
+        ("config", str),
+        ("data_config", str),
+        ("digest", str),
+        ("fingerprint", str),
+        ("storage", str),
+        ("data_contract", str),
+        ("gate", str),
+    ],
 ):
     """Merges and validates the config and takes the digest of the data. Cheap, and never cached.
 
@@ -19,17 +35,20 @@ def resolve(dataset: str, config: str, overrides: str = "{}", seed: int = 42, ma
         overrides: JSON object of dotted paths that replace fields of the config.
         seed: Seed of the split and of training.
         many_nodes: Whether several machines may be asked for: whether the DAG has the step train_nodes.
+        guards: Sections of the config for which the DAG has a step, with spaces between: data_contract, gate.
 
     Returns:
-        config: The whole config as canonical JSON, overrides merged.
+        config: The config as canonical JSON, overrides merged, without data_contract and gate.
         data_config: The part of the config that preprocessing reads.
         digest: Digest of the data's content, with the library's version.
         fingerprint: Digest of config, data, seed and library together.
         storage: URI of the folder for what must outlive a pod; empty where the config names none.
+        data_contract: What the data are checked for, as canonical JSON; empty where the config does not ask.
+        gate: What is asked of the new model, as canonical JSON; empty where the config does not ask.
     """
     from ostinato_components.resolve import run
     from ostinato_components.task import task
 
     with task():
-        resolved = run(config, overrides, dataset, seed, many_nodes=many_nodes)
-        return (resolved.config, resolved.data_config, resolved.digest, resolved.fingerprint, resolved.storage)
+        resolved = run(config, overrides, dataset, seed, many_nodes=many_nodes, guards=guards.split())
+        return tuple(vars(resolved).values())

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostinato import __version__
+from ostinato.config import Config
 from ostinato.errors import ConfigError, OstinatoError, Problem
-from ostinato.load import LoadedConfig, canonical_json, data_slice, load_config
+from ostinato.load import GUARDS, LoadedConfig, canonical_json, data_slice, load_config
+from ostinato.spec import Spec
 
 MOST_CONFIG_BYTES = 100_000
 """The config is one element of a step's argument list, and Linux allows 128 KiB for that, quotes and all."""
@@ -23,18 +26,30 @@ class Resolved:
     """What the later steps are asked to do; each field is a part of their cache keys."""
 
     config: str
-    """The whole config, overrides merged, as canonical JSON."""
+    """The config, overrides merged, as canonical JSON, without the sections that decide whether the run goes on."""
     data_config: str
     """The part of it that preprocessing reads: another learning rate gives the same."""
     digest: str
     """Digest of the data's content, with the library's version."""
     fingerprint: str
-    """Digest of everything: config, data, seed, library."""
+    """Digest of everything that is learned from: config, data, seed, library."""
     storage: str
     """URI of the folder for what must outlive a pod; empty where the config names none."""
+    data_contract: str
+    """The section of that name as canonical JSON; empty where there is none."""
+    gate: str
+    """The section of that name as canonical JSON; empty where there is none."""
 
 
-def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False) -> Resolved:
+def run(
+    config: str,
+    overrides: str,
+    dataset: str,
+    seed: int = 42,
+    *,
+    many_nodes: bool = False,
+    guards: Sequence[str] = (),
+) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
 
     Args:
@@ -43,13 +58,15 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes
         dataset: URI of the data.
         seed: seed of splits and weights.
         many_nodes: whether the pipeline can train on several machines.
+        guards: sections for which the pipeline has a step.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes)
-    document = loaded.document
+    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, guards=guards)
+    document = {key: value for key, value in loaded.document.items() if key not in GUARDS}
+    sections = (canonical_json(section.model_dump()) if section else "" for section in guarding(loaded.config))
     text = canonical_json(document)
     check_size(text)
     from ostinato.batches import open_source  # Arrow: only when the config is good
@@ -57,10 +74,17 @@ def run(config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes
     digest = f"{__version__}-{open_source(dataset).digest()}"
     fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
     storage = loaded.config.backend.storage or ""
-    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage)
+    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage, *sections)
 
 
-def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: bool = False) -> LoadedConfig:
+def guarding(config: Config) -> tuple[Spec | None, ...]:
+    """The sections that decide whether a run goes on, in the order of GUARDS."""
+    return tuple(getattr(config, name) for name in GUARDS)
+
+
+def resolve_config(
+    config: str, overrides: str, dataset: str, *, many_nodes: bool = False, guards: Sequence[str] = ()
+) -> LoadedConfig:
     """The config, overrides merged."""
     problems: list[Problem] = []
     if not dataset.strip():
@@ -83,6 +107,13 @@ def resolve_config(config: str, overrides: str, dataset: str, *, many_nodes: boo
         message = f"is {num_nodes}, and this pipeline was made to train on one machine"
         hint = "compile this config by itself (ostinato compile config.yaml), or set it to 1"
         problems.append(Problem("backend.trainer.num_nodes", message, "1", hint))
+    for name, section in zip(GUARDS, guarding(loaded.config), strict=True):
+        if (section is not None) != (name in guards):
+            message = (
+                "asks for a step that this pipeline lacks" if section else "is null, and this pipeline has its step"
+            )
+            hint = "compile this config by itself (ostinato compile config.yaml)"
+            problems.append(Problem(name, message, hint=hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:
