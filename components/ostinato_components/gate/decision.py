@@ -84,7 +84,7 @@ class Decision:
         problems = [Problem("gate", reason) for reason in self.reasons[:MOST_PROBLEMS]]
         if len(self.reasons) > MOST_PROBLEMS:
             problems.append(Problem("", f"and {len(self.reasons) - MOST_PROBLEMS} more; the report has all"))
-        return GateError([*problems, Problem("", "the new model does not take the place of the one in use")])
+        return GateError(problems)
 
     def figures(self) -> dict[str, float]:
         """What can be compared between runs, finite."""

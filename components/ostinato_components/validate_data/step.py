@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ostinato import storage
@@ -37,12 +37,10 @@ class Validation:
         if not errors:
             return None
         problems = [Problem(finding.column or "data", f"{finding.check}: {finding.text}") for finding in errors]
-        more = len(problems) - MOST_PROBLEMS
-        problems = problems[:MOST_PROBLEMS] + (
-            [Problem("", f"and {more} more; the report has all")] if more > 0 else []
-        )
+        if len(problems) > MOST_PROBLEMS:
+            problems[MOST_PROBLEMS:] = [Problem("", f"and {len(problems) - MOST_PROBLEMS} more; the report has all")]
         hint = "where the data are right, make them the contract: `ostinato schema accept`"
-        return DataError([*problems, Problem("", "the data are not as their contract says", hint=hint)])
+        return DataError([*problems[:-1], replace(problems[-1], hint=hint)])
 
 
 def validate(contract: Contract, statistics: Mapping[str, Any], checks: ChecksSpec) -> Validation:
