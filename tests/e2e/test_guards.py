@@ -85,7 +85,9 @@ def test_the_first_model_becomes_the_champion(first, home):
     pointer = json.loads((home / "champion" / "champion.json").read_text())
     assert decision["promoted"] == f"{home}/champion/{pointer['bundle']}"
     assert (home / "champion" / pointer["bundle"] / "bundle.json").exists()
-    assert first.step("gate").metrics["challenger.up.accuracy"] > 0.7
+    measured = first.step("gate").metrics
+    assert measured["challenger.up.accuracy"] == pytest.approx(first.metrics["up.accuracy"]), "on the same rows"
+    assert measured["challenger.up.roc_auc"] == pytest.approx(first.metrics["up.roc_auc"], abs=1e-4)
     assert all(Path(path).exists() for path in first.results.values())
     assert {"gate.html", "data_validation.html", "contract.yaml"} <= set(first.results)
 

@@ -75,7 +75,7 @@ def _judge(spec: GateSpec, source: Source, challenger: Predictor, bundle: str, c
     rows = score(source, models, spec.slices)
     obstacles = [rival.obstacle] if rival.obstacle else []
     decision = decide(spec, rows, obstacles, [rival.note] if rival.note else [])
-    decision = replace(decision, challenger={"bundle": bundle}, champion=rival.description or {})
+    decision = replace(decision, challenger=_described(bundle, challenger), champion=rival.description or {})
     log.info("%s, on %s test rows", decision.verdict, f"{decision.rows:,}")
     for reason in decision.reasons:
         log.info("  %s", reason)
@@ -90,7 +90,7 @@ def _rival(spec: GateSpec, challenger: Predictor, source: Source, champion: Cham
         return Rival(note="no champion is configured: only minimum and maximum decide")
     if champion.pointer is None:
         return Rival(note=f"{champion.folder} has no champion yet: only minimum and maximum decide")
-    described = {"bundle": champion.bundle}
+    described = _described(champion.bundle, None)
     if not storage.exists(f"{champion.bundle}/{BUNDLE}"):
         message = f"the champion is missing: {champion.uri} names {champion.bundle}, where there is no bundle"
         return _without(message, spec.on_missing_champion, described)
@@ -104,7 +104,13 @@ def _rival(spec: GateSpec, challenger: Predictor, source: Source, champion: Cham
     if differences:
         message = f"the champion can't be compared: {'; '.join(differences)}"
         return _without(message, spec.on_incompatible_champion, described)
-    return Rival(predictor, described, note=_seen(predictor, challenger))
+    return Rival(predictor, _described(champion.bundle, predictor), note=_seen(predictor, challenger))
+
+
+def _described(bundle: str, predictor: Predictor | None) -> dict[str, str]:
+    """What people know a model by; the version that made it is empty where it can't be read."""
+    version = predictor.manifest.ostinato_version if predictor is not None and predictor.manifest else ""
+    return {"bundle": bundle, "ostinato_version": version}
 
 
 def _without(message: str, choice: str, described: dict[str, str]) -> Rival:

@@ -96,7 +96,7 @@ def drift(contract: Contract, column: ColumnContract, statistics: Statistics) ->
         edges = np.array(column.bins.edges)
         found = _shares(edges, statistics["number"]["percentiles"])
         names, expected = _bin_names(edges), np.array(column.bins.shares)
-    elif column.categories is not None and _is_listed(statistics):
+    elif column.categories is not None and statistics["top_values"]:
         names, expected, found = _categories(column.categories, statistics, present)
     else:
         return None
@@ -262,7 +262,7 @@ def _of_column(
             text = f"the values are {_called(found, statistics)}, in the contract {column.values}"
             yield Finding("type", checks.type, name, text)
         return
-    if column.categories is not None and changed is not None:
+    if column.categories is not None and found != "none":
         yield from _unseen(column, column.categories, statistics, checks)
     if column.minimum is not None and column.maximum is not None and "number" in statistics:
         yield from _range(name, column.minimum, column.maximum, statistics["number"], checks)
@@ -293,6 +293,11 @@ def _unseen(
     A category that it does not list has at most the share of the last one that it lists.
     """
     present = statistics["rows"] - statistics["missing"]
+    if not statistics["top_values"]:
+        many = f"about {statistics['distinct']:,} different values, too many to be counted"
+        text = f"{many}; the contract has {len(expected):,}"
+        yield from _measured("unseen_values", column.name, math.inf, checks.unseen_values, text)
+        return
     names, shares, found = _categories(expected, statistics, present)
     if len(names) == len(expected):  # no others
         return

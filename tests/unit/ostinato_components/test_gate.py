@@ -1,5 +1,6 @@
 """The step gate over real bundles of small networks: a good one, one that guesses, and what can be wrong with them."""
 
+import hashlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,28 @@ def test_a_champion_of_a_version_that_cannot_be_read_is_incompatible(judge, good
     assert decision.verdict == "refused"
     assert "can't be read" in decision.reasons[0]
     assert judge(good, champion=folder, on_incompatible_champion="promote").verdict == "accepted"
+
+
+def test_a_champion_of_an_older_version_that_can_be_read_is_compared(judge, good, bad, champion):
+    """Its config lacks the fields that came since."""
+    folder = champion(bad)
+    bundle = Champion(folder).bundle
+    described = json.loads(storage.read_bytes(f"{bundle}/{BUNDLE}"))
+    changes = {
+        "model_hyperparameters.json": lambda config: {
+            k: v for k, v in config.items() if k not in ("gate", "data_contract")
+        },
+        "manifest.json": lambda manifest: manifest | {"ostinato_version": "0.0.1"},
+    }
+    for name, change in changes.items():
+        content = json.dumps(change(json.loads(storage.read_bytes(f"{bundle}/{name}")))).encode()
+        storage.write_bytes_atomic(f"{bundle}/{name}", content)
+        described["files"][name] = hashlib.sha256(content).hexdigest()
+    older = json.dumps(described | {"ostinato_version": "0.0.1"}).encode()
+    storage.write_bytes_atomic(f"{bundle}/{BUNDLE}", older)
+    decision = judge(good, {"metric": "accuracy", "improvement": 0.5}, champion=folder)
+    assert decision.verdict == "accepted"
+    assert decision.champion["ostinato_version"] == "0.0.1"
 
 
 def test_a_champion_that_needs_columns_that_are_gone_is_incompatible(judge, good, champion, tmp_path):

@@ -216,6 +216,14 @@ def test_of_many_categories_the_others_count_only_as_far_as_they_have_grown(stat
     assert ("unseen_values", "job", "error") in found(contract, statistics({**rest, "job": new}))
 
 
+@pytest.mark.parametrize("rows", [ROWS, 3 * ROWS], ids=["counted", "too many to be counted"])
+def test_names_of_rows_in_the_place_of_categories_are_unseen(statistics, rows):
+    contract = describe(statistics(TABLE))
+    table = {name: np.resize(values, rows) for name, values in TABLE.items()}
+    names = np.array([f"name {number}" for number in range(rows)])
+    assert ("unseen_values", "job", "error") in found(contract, statistics({**table, "job": names}))
+
+
 def test_a_diff_tells_every_change(statistics):
     old = describe(statistics(TABLE))
     table = changed(job=np.where(TABLE["job"] == "cook", "chef", TABLE["job"]), more=TABLE["age"])
