@@ -11,8 +11,8 @@ import numpy as np
 
 from ostinato.errors import GateError, Problem
 from ostinato.gate.spec import GateConditionSpec, GateSpec
-from ostinato.metrics.spec import objective
-from ostinato_components.gate.bootstrap import Interval, improvements
+from ostinato.metrics.spec import METRICS, objective
+from ostinato_components.gate.bootstrap import Interval, intervals
 from ostinato_components.gate.scoring import Scored, ScoredRows
 
 MOST_SLICES = 50
@@ -110,11 +110,11 @@ def decide(spec: GateSpec, rows: ScoredRows, obstacles: Sequence[str] = (), note
         obstacles: why it must be refused whatever its metrics are.
         notes: what one should know of the comparison.
     """
-    every, comparisons = np.arange(rows.count), []
-    for condition in spec.conditions:
-        found = _compared(spec, condition, rows, every, confidence=spec.confidence)
-        failures = tuple(_failures(condition, found, _has_champion(condition, rows)))
-        comparisons.append(replace(found, failures=failures))
+    measured = _compared(spec, rows, np.arange(rows.count), spec.confidence)
+    comparisons = tuple(
+        replace(found, failures=tuple(_failures(condition, found, _has_champion(condition, rows))))
+        for condition, found in zip(spec.conditions, measured, strict=True)
+    )
     slices, more = _slices(spec, rows)
     reasons = [*obstacles, *(failure for one in comparisons for failure in one.failures)]
     reasons += [
@@ -125,50 +125,56 @@ def decide(spec: GateSpec, rows: ScoredRows, obstacles: Sequence[str] = (), note
     ]
     verdict: Verdict = "accepted" if not reasons else "forced" if spec.force else "refused"
     reasons = reasons or [_reason(one) for one in comparisons]
-    return Decision(verdict, rows.count, tuple(comparisons), slices, tuple(reasons), (*notes, *more))
+    return Decision(verdict, rows.count, comparisons, slices, tuple(reasons), (*notes, *more))
 
 
 def output_of(condition: GateConditionSpec, rows: ScoredRows) -> str:
     """The output that a condition speaks of: the first one that has the metric, where it names none."""
     if condition.output is not None:
         return condition.output
-    found = [name for name, scored in rows.models[0].items() if condition.metric in scored.metrics()]
-    return found[0] if found else next(iter(rows.models[0]))
+    return next(name for name, scored in rows.models[0].items() if condition.metric in METRICS[scored.spec.type])
 
 
 def _has_champion(condition: GateConditionSpec, rows: ScoredRows) -> bool:
     return len(rows.models) > 1 and condition.improvement is not None
 
 
-def _compared(
-    spec: GateSpec, condition: GateConditionSpec, rows: ScoredRows, chosen: np.ndarray, *, confidence: float
-) -> Comparison:
-    """The metric of a condition on some rows, not judged yet."""
-    output, metric = output_of(condition, rows), condition.metric
-    challenger = rows.models[0][output]
-    own = challenger.metrics(chosen).get(metric)
-    if not _has_champion(condition, rows):
-        return Comparison(output, metric, own)
-    champion = rows.models[1][output]
-    other = champion.metrics(chosen).get(metric)
-    interval = None
-    if own is not None and other is not None:
-        pair = _Pair(challenger, champion, metric)
-        interval = improvements(pair, chosen, confidence=confidence, resamples=spec.resamples, seed=_SEED)
-    return Comparison(output, metric, own, other, interval)
+def _compared(spec: GateSpec, rows: ScoredRows, chosen: np.ndarray, confidence: float) -> list[Comparison]:
+    """The metric of each condition on some rows, not judged yet."""
+    asked: dict[str, list[str]] = {}
+    for condition in spec.conditions:
+        asked.setdefault(output_of(condition, rows), []).append(condition.metric)
+    values = {output: [model[output].metrics(chosen) for model in rows.models] for output in asked}
+    bounds: dict[tuple[str, str], Interval | None] = {}
+    for output, metrics in asked.items():
+        defined = [name for name in metrics if all(name in found for found in values[output])]
+        if len(rows.models) > 1 and defined:
+            pair = _Pair(rows.models[0][output], rows.models[1][output], defined)
+            drawn = intervals(pair, chosen, confidence=confidence, resamples=spec.resamples, seed=_SEED)
+            bounds |= {(output, name): interval for name, interval in zip(defined, drawn, strict=True)}
+    comparisons = []
+    for condition in spec.conditions:
+        output, metric = output_of(condition, rows), condition.metric
+        own, *others = (found.get(metric) for found in values[output])
+        if _has_champion(condition, rows):
+            comparisons.append(Comparison(output, metric, own, others[0], bounds.get((output, metric))))
+        else:
+            comparisons.append(Comparison(output, metric, own))
+    return comparisons
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """By how much one model is better than another on some rows."""
+    """By how much one model is better than another on some rows, metric by metric."""
 
     challenger: Scored
     champion: Scored
-    metric: str
+    metrics: Sequence[str]
 
-    def __call__(self, rows: np.ndarray) -> float:
-        own, other = (one.metrics(rows).get(self.metric, math.nan) for one in (self.challenger, self.champion))
-        return (own - other) if objective(self.metric) == "maximize" else (other - own)
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        own, other = self.challenger.metrics(rows), self.champion.metrics(rows)
+        gained = [own.get(name, math.nan) - other.get(name, math.nan) for name in self.metrics]
+        return np.where([objective(name) == "maximize" for name in self.metrics], gained, np.negative(gained))
 
 
 def _failures(condition: GateConditionSpec, found: Comparison, has_champion: bool) -> Iterator[str]:
@@ -192,9 +198,10 @@ def _failures(condition: GateConditionSpec, found: Comparison, has_champion: boo
 
 def _better(found: Comparison) -> str:
     assert found.improvement is not None, "both are defined"
-    interval = f" (from {found.interval.low:+.4g} to {found.interval.high:+.4g})" if found.interval else ""
+    word = "worse" if found.improvement < 0 else "better"
+    interval = f", from {found.interval.low:+.4g} to {found.interval.high:+.4g}" if found.interval else ""
     values = f"{found.challenger:.4g}, the champion's {found.champion:.4g}"
-    return f"{found.output}.{found.metric} is {values}: better by {found.improvement:+.4g}{interval}"
+    return f"{found.output}.{found.metric} is {values}: {word} by {abs(found.improvement):.4g}{interval}"
 
 
 def _reason(found: Comparison) -> str:
@@ -220,8 +227,7 @@ def _slices(spec: GateSpec, rows: ScoredRows) -> tuple[tuple[Slice, ...], list[s
     slices = []
     for column, value, places in chosen:
         comparisons = []
-        for condition in spec.conditions:
-            found = _compared(spec, condition, rows, places, confidence=confidence)
+        for found in _compared(spec, rows, places, confidence):
             is_worse = found.interval is not None and found.interval.high < -spec.slice_tolerance
             failures = (f"{_better(found)}: surely worse",) if is_worse else ()
             comparisons.append(replace(found, failures=failures))

@@ -24,7 +24,7 @@ from ostinato.predictor import Predictor
 from ostinato.split.raw_rows import held_out_rows
 from ostinato.split.spec import split_spec
 from ostinato_components import export, gate, preprocess
-from ostinato_components.gate.bootstrap import Interval, improvements
+from ostinato_components.gate.bootstrap import Interval, intervals
 from ostinato_components.gate.champion import CHAMPION, Champion
 from ostinato_components.gate.decision import decide
 from ostinato_components.gate.scoring import ScoredRows, score
@@ -162,7 +162,7 @@ def test_a_worse_model_is_refused_and_the_champion_stays(judge, good, bad, champ
     before = (Champion(folder).content, Champion(folder).bundle)
     decision = judge(bad, {"metric": "log_loss"}, champion=folder)
     assert decision.verdict == "refused"
-    assert "better by -" in decision.reasons[0]
+    assert "worse by" in decision.reasons[0]
     assert (Champion(folder).content, Champion(folder).bundle) == before
 
 
@@ -376,19 +376,23 @@ def test_the_champion_lives_in_a_bucket(judge, good, bad, other, s3):
     assert judge(bad, champion=folder).verdict == "refused"
 
 
+def test_a_champion_that_cannot_be_reached_is_a_data_error(judge, good, s3):
+    with pytest.raises(DataError, match="s3://nowhere"):
+        judge(good, {"metric": "accuracy", "minimum": 0.1}, champion="s3://nowhere/models")
+
+
+def of_means(values, rows, **options):
+    (found,) = intervals(lambda draw: np.array([values[draw].mean()]), rows, **options)
+    return found
+
+
 def test_intervals_cover_the_truth_as_often_as_they_say():
     generator = np.random.default_rng(1)
     covered = 0
     for trial in range(200):
         values = generator.normal(0.3, 1.0, 100)
-        interval = improvements(
-            lambda rows, values=values: float(values[rows].mean()),
-            np.arange(100),
-            confidence=0.9,
-            resamples=200,
-            seed=trial,
-        )
-        covered += interval.low <= 0.3 <= interval.high
+        found = of_means(values, np.arange(100), confidence=0.9, resamples=200, seed=trial)
+        covered += found.low <= 0.3 <= found.high
     assert 0.82 <= covered / 200 <= 0.96
 
 
@@ -396,9 +400,7 @@ def test_intervals_of_many_rows_come_of_some_and_are_as_narrow(monkeypatch):
     values = np.random.default_rng(2).normal(0.0, 1.0, 10_000)
 
     def width():
-        found = improvements(
-            lambda rows: float(values[rows].mean()), np.arange(10_000), confidence=0.95, resamples=400, seed=0
-        )
+        found = of_means(values, np.arange(10_000), confidence=0.95, resamples=400, seed=0)
         assert found.low < values.mean() < found.high
         return found.high - found.low
 
@@ -409,6 +411,9 @@ def test_intervals_of_many_rows_come_of_some_and_are_as_narrow(monkeypatch):
 
 
 def test_a_difference_that_is_mostly_not_defined_has_no_interval():
-    found = improvements(lambda rows: float("nan"), np.arange(10), confidence=0.9, resamples=100, seed=0)
-    assert found is None
-    assert Interval(0.0, 1.0).low == 0.0
+    def measure(draw):
+        return np.array([np.nan, 0.5])
+
+    undefined, constant = intervals(measure, np.arange(10), confidence=0.9, resamples=100, seed=0)
+    assert undefined is None
+    assert constant == Interval(0.5, 0.5)
