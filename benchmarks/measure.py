@@ -31,7 +31,8 @@ def measure(command: list[str], cwd: str | None = None) -> Measured:
     reader, writer = os.pipe()
     launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(writer), *command]
     started = time.perf_counter()
-    done = subprocess.run(launch, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd, pass_fds=[writer])
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(launch, check=False, cwd=cwd, pass_fds=[writer], **output)
     wall = time.perf_counter() - started
     os.close(writer)
     with open(reader, encoding="utf-8") as file:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "accept, diff or check the contract of the data"),
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
+    "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }
 """Name -> (module below `commands`, one line of help)."""
 

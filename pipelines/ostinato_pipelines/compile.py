@@ -20,6 +20,7 @@ from ostinato.config import Config
 from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
+from ostinato.lock import IMAGE
 from ostinato.storage import is_local
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_components.resolve import MOST_CONFIG_BYTES, check_size
@@ -37,6 +38,7 @@ def compile_pipeline(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    git_sha: str = "",
 ) -> None:
     """Writes the pipeline package, whole or not at all.
 
@@ -46,12 +48,21 @@ def compile_pipeline(
         name: name of the pipeline.
         image_data: image of the steps without torch; default: `OSTINATO_IMAGE_DATA`, else that of this version.
         image_train: image of the steps with torch; default: `OSTINATO_IMAGE_TRAIN`, else that of this version.
+        git_sha: the commit that the lock record of the model names; no part of any cache key.
 
     Raises:
         ConfigError: the config is too large to travel, or the file can't be written.
     """
-    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train)
-    target = Path(output)
+    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train, git_sha=git_sha)
+    write_file(Path(output), text)
+
+
+def write_file(target: Path, text: str) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.tmp")
@@ -67,6 +78,7 @@ def pipeline_text(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    git_sha: str = "",
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
     config, backend, contract, has_gate = "", None, None, False
@@ -76,10 +88,7 @@ def pipeline_text(
         loaded = from_json(config)
         backend, has_gate = loaded.backend, loaded.gate is not None
         contract = contract_text(loaded)
-    images = {
-        DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
-        TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
-    }
+    images = named_images(image_data, image_train)
     pipeline = make_pipeline(
         pipeline_name(name or UNIVERSAL_NAME),
         describe(document),
@@ -88,8 +97,9 @@ def pipeline_text(
         nodes_image=images[TRAIN_IMAGE],
         contract=contract,
         has_gate=has_gate,
+        git_sha=git_sha,
     )
-    text = component_text(pipeline, images)
+    text = component_text(pipeline, images, tell_image=True)
     check_package(text)
     return text
 
@@ -114,8 +124,20 @@ def contract_text(config: Config) -> str | None:
     return text
 
 
-def component_text(component: object, images: Mapping[str, str] | None = None) -> str:
-    """A component or pipeline as YAML with every string quoted, other images in place."""
+def named_images(image_data: str | None = None, image_train: str | None = None) -> dict[str, str]:
+    """The image of this version -> the image to take in its place: as named, else by the environment."""
+    return {
+        DATA_IMAGE: image_data or os.environ.get("OSTINATO_IMAGE_DATA") or DATA_IMAGE,
+        TRAIN_IMAGE: image_train or os.environ.get("OSTINATO_IMAGE_TRAIN") or TRAIN_IMAGE,
+    }
+
+
+def component_text(component: object, images: Mapping[str, str] | None = None, *, tell_image: bool = False) -> str:
+    """A component or pipeline as YAML with every string quoted, other images in place.
+
+    With `tell_image` each container knows its image. A component can't have that: kfp 2.17 takes no component with
+    variables into a pipeline.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "package.yaml"
         compiler.Compiler().compile(component, str(path))
@@ -124,6 +146,8 @@ def component_text(component: object, images: Mapping[str, str] | None = None) -
     for executor in documents[0]["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["image"] = (images or {}).get(container["image"], container["image"])
+        if tell_image:  # no harm to KFP's cache key, which holds the image anyway
+            container.setdefault("env", []).append({"name": IMAGE, "value": container["image"]})
     return yaml.dump_all(
         documents, Dumper=QuotingDumper, allow_unicode=True, width=120, explicit_start=len(documents) > 1
     )

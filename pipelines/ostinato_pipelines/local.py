@@ -17,6 +17,7 @@ from kfp import components, local
 
 from ostinato.errors import ConfigError, OstinatoError, Problem
 from ostinato.load import load_config
+from ostinato.lock import IMAGE
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
 from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
@@ -203,6 +204,7 @@ def execute(
             ERROR_FILE: error_file,
             CHECKPOINTS: str(store / "checkpoints"),
             RESUME: str(int(resume)),
+            IMAGE: "",  # the steps name one, and none is used here
         }
         with as_we_need_it(progress, environment):
             try:

@@ -46,14 +46,14 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
 
     Args:
         observer: hears of each step.
-        environment: variables that the steps get besides those of this process.
+        environment: variables that the steps get besides those of this process, and in place of their own.
     """
     here = threading.local()  # tasks of a loop run in threads
     running = Running()
 
     def run_local_subprocess(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         # KFP's own tells success from failure only, and prints all that its executor logs.
-        here.code = run_step(full_command, {**environment, **(env_vars or {})}, observer.printed, running)
+        here.code = run_step(full_command, {**(env_vars or {}), **environment}, observer.printed, running)
         return int(here.code)
 
     execute = task_executor.execute_single_task

@@ -6,10 +6,11 @@ ends the run.
 
 from typing import Any
 
-from kfp import dsl
+from kfp import dsl, kubernetes
 from kfp.dsl.base_component import BaseComponent
 
 from ostinato.backend.spec import BackendSpec
+from ostinato.lock import GIT_SHA
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
 from ostinato_components.gate.component import gate
@@ -38,6 +39,7 @@ def make_pipeline(
     nodes_image: str = "",
     contract: str | None = None,
     has_gate: bool = False,
+    git_sha: str = "",
 ) -> BaseComponent:
     """The pipeline.
 
@@ -49,6 +51,7 @@ def make_pipeline(
         nodes_image: image of the nodes that train, where the backend has several.
         contract: of the data, as JSON; empty where the step reads it, None where the data are not validated.
         has_gate: whether the new model is compared with the one in use.
+        git_sha: the commit that the lock record of the model names; empty for none.
     """
     backend = backend or BackendSpec()
     shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
@@ -109,6 +112,10 @@ def make_pipeline(
         if backend.storage:
             # It goes on from its checkpoint; without a storage it would begin anew. KFP does not retry a deleted pod.
             trained.set_retry(1, backoff_duration="60s")
+        if git_sha:
+            # By way of the pod: an input or a variable of the container is a part of KFP's cache key.
+            kubernetes.add_pod_annotation(trained, "ostinato/git-sha", git_sha)
+            kubernetes.use_field_path_as_env(trained, GIT_SHA, "metadata.annotations['ostinato/git-sha']")
         model = trained.outputs["model"]
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)

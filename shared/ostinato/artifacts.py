@@ -4,6 +4,7 @@ data folder    manifest.json · training_set_metadata.json · preprocessing_stat
                {training,validation,test}-00000.parquet …
 model folder   model_hyperparameters.json · training_set_metadata.json · model_weights.safetensors
                training_statistics.json · training_progress.json · manifest.json (the data it was trained on)
+               lock.json (all that it came of)
 bundle folder  a model folder and model.onnx · bundle.json
 """
 
@@ -23,6 +24,7 @@ HYPERPARAMETERS = "model_hyperparameters.json"
 WEIGHTS = "model_weights.safetensors"
 TRAINING_STATISTICS = "training_statistics.json"
 TRAINING_PROGRESS = "training_progress.json"
+LOCK = "lock.json"
 BUNDLE = "bundle.json"
 ONNX = "model.onnx"
 

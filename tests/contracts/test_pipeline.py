@@ -137,6 +137,18 @@ def test_a_config_for_one_machine_has_no_step_for_nodes_and_one_for_several_no_o
         assert training(yaml.safe_load(pipeline_text(document))["root"]["dag"]["tasks"]) == step
 
 
+@pytest.mark.parametrize("backend", [{}, {"storage": "s3://b/o", "trainer": {"num_nodes": 2}}])
+def test_the_commit_reaches_the_training_step_and_no_cache_key(backend):
+    document = {**DOCUMENT, "backend": backend}
+    plain = yaml.safe_load(pipeline_text(document))
+    with_commit, platform = yaml.safe_load_all(pipeline_text(document, git_sha="0123abc"))
+    assert with_commit == plain, "KFP's key is made of what is in here"
+    (executor,) = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+    assert executor["podMetadata"]["annotations"] == {"ostinato/git-sha": "0123abc"}
+    field = {"name": "OSTINATO_GIT_SHA", "fieldPath": "metadata.annotations['ostinato/git-sha']"}
+    assert executor["fieldPathAsEnv"] == [field]
+
+
 def test_steps_come_one_after_another(package):
     tasks = yaml.safe_load(package)["root"]["dag"]["tasks"]
     order = ["resolve", "infer-schema", "preprocess", training(tasks), "evaluate", "export"]

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from ostinato.errors import ConfigError, DataError
+from ostinato.lock import read_lock
+from ostinato_pipelines.cli import main
 from ostinato_pipelines.local import run_local
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +73,12 @@ def test_nothing_is_written_beside_the_data(first, data):
 
 def test_what_did_not_change_is_not_done_again(first, home, data):
     assert again(home, data) == {"resolve"}
+
+
+def test_the_model_of_a_run_is_trained_again_to_the_last_bit(first, home, capsys):
+    assert main(["reproduce", str(home / "out" / "bundle")]) == 0
+    assert "to the last bit" in capsys.readouterr().out
+    assert read_lock(first.results["model"]).image == "", "steps name an image, and none was used"
 
 
 def test_a_changed_learning_rate_does_not_preprocess_again(first, home, data):

@@ -13,23 +13,18 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
-STEPS = {
-    **{step: step for step in ("resolve", "infer_schema", "preprocess", "train", "train_nodes", "evaluate", "export")},
-    **{step: step for step in ("validate_data", "gate", "verdict")},
-    **{f"preprocess_{task}": "preprocess" for task in ("plan", "analyze", "merge", "encode", "collect")},
-}
-"""Component -> folder of its step."""
 
 
-def component(step: str) -> str:
-    """The component of a step as YAML: its interface and its body."""
-    import importlib
+def components() -> dict[Path, Callable[[], str]]:
+    """The files of every component: its interface and body, and what tells of it."""
+    from ostinato_pipelines import publishing
 
-    from ostinato_pipelines.compile import component_text
-
-    return of_any_release(
-        component_text(getattr(importlib.import_module(f"ostinato_components.{STEPS[step]}.component"), step))
-    )
+    made = {name: publishing.files(name, component) for name, component in publishing.components().items()}
+    return {
+        ROOT / "components" / name / file: lambda text=text: of_any_release(text)
+        for name, files in made.items()
+        for file, text in files.items()
+    }
 
 
 def of_any_release(text: str) -> str:
@@ -98,7 +93,7 @@ def config_reference() -> str:
 
 def golden_files() -> dict[Path, Callable[[], str]]:
     """Path -> what makes its text."""
-    files: dict[Path, Callable[[], str]] = {
+    return {
         GOLDEN / "pipelines/penguins.yaml": specialized,
         GOLDEN / "pipelines/fan_out.yaml": fan_out,
         GOLDEN / "pipelines/nodes.yaml": many_nodes,
@@ -106,10 +101,8 @@ def golden_files() -> dict[Path, Callable[[], str]]:
         GOLDEN / "pipelines/universal.yaml": universal,
         GOLDEN / "config.schema.json": json_schema,
         ROOT / "docs/config.md": config_reference,
+        **components(),
     }
-    for step in STEPS:
-        files[GOLDEN / f"components/{step}.yaml"] = lambda step=step: component(step)
-    return files
 
 
 def main() -> int:

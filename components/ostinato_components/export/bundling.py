@@ -13,6 +13,7 @@ from ostinato import __version__, storage
 from ostinato.artifacts import (
     BUNDLE,
     HYPERPARAMETERS,
+    LOCK,
     MANIFEST,
     METADATA,
     ONNX,
@@ -32,7 +33,7 @@ from ostinato_components.export.parity import TOLERANCE, check, differences, raw
 README = "README.md"
 ROWS = 1000
 """Rows on which bundle and model are compared."""
-_COPIED = (HYPERPARAMETERS, METADATA, WEIGHTS, TRAINING_STATISTICS, MANIFEST)
+_COPIED = (HYPERPARAMETERS, METADATA, WEIGHTS, TRAINING_STATISTICS, MANIFEST, LOCK)
 
 logger = logging.getLogger("ostinato.export")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ostinato.ahead import made_ahead
 from ostinato.artifacts import SPLIT_NAMES
 from ostinato.batches import Source
 from ostinato.column import Stats
@@ -80,7 +81,7 @@ def analyze(work: Work, number: int, sources: Mapping[str, Source]) -> Analyzed:
     part, features = work.plan.parts[number], features_of(work.config)
     writers = [SpillWriter(work.folder / spill_name(number, kind), number) for kind in KINDS]
     found = _FirstPass(features, writers, _balanced(work.config))
-    for rows in read_rows(work, part, source_of(part, sources), found.findings):
+    for rows in made_ahead(read_rows(work, part, source_of(part, sources), found.findings)):
         found.add(rows, work.pool)
         give_back_memory()
     return Analyzed(found.findings, found.stats, tuple(writer.close() for writer in found.writers))
@@ -122,7 +123,7 @@ class _FirstPass:
                 self.stats[kind][index] = self.stats[kind][index].merge(column.analyze(pieces[kind], mine))
             return pieces
 
-        pieces = each_column(pool, length, distribute, range(len(self.features)))
+        pieces = list(each_column(pool, length, distribute, range(len(self.features))))
         for kind in present:
             columns = [piece[kind] for piece in pieces]
             self.writers[kind].write(columns, self._classes(columns) if kind in _ANALYZED else {})

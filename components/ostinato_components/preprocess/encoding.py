@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ostinato.ahead import made_ahead
 from ostinato.artifacts import SPLIT_NAMES, Shard, SplitName
 from ostinato.column import Fitted
 from ostinato.labels import labels
@@ -129,13 +130,8 @@ class _SecondPass:
     def encoded(self, first: int, stop: int, pool: Executor) -> Iterator[dict[str, np.ndarray]]:
         """[N] or [N, T] by feature, of the rows from one number to another."""
         seen = self._seen(first)
-        for start, batch in self.rows.between(first, stop):
-            columns = batch.columns
-            for feature, column in zip(self.features, columns, strict=True):
-                self.missing[feature.name] += column.null_count
-            for index in self.with_gaps:
-                columns[index] = self._filled(index, columns[index], start)
-            arrays = each_column(pool, batch.num_rows, self._encode, self.features, columns)
+        # One column may be most of the work: the next rows are begun before these are done.
+        for columns, arrays in made_ahead(self._begun(first, stop, pool)):
             encoded = {feature.name: values for feature, values in zip(self.features, arrays, strict=True)}
             times = self._times(columns, encoded, seen)
             if times is not None:
@@ -145,6 +141,18 @@ class _SecondPass:
                 self.unknown[name] += int(np.count_nonzero(encoded[name] < 0))
             yield encoded
             give_back_memory()
+
+    def _begun(
+        self, first: int, stop: int, pool: Executor
+    ) -> Iterator[tuple[Sequence[pa.Array], Iterator[np.ndarray]]]:
+        """Canonical columns without gaps, and what comes of them."""
+        for start, batch in self.rows.between(first, stop):
+            columns = batch.columns
+            for feature, column in zip(self.features, columns, strict=True):
+                self.missing[feature.name] += column.null_count
+            for index in self.with_gaps:
+                columns[index] = self._filled(index, columns[index], start)
+            yield columns, each_column(pool, batch.num_rows, self._encode, self.features, columns)
 
     def _encode(self, feature: Feature, column: pa.Array) -> np.ndarray:
         return feature.column.encode(column, self.fitted[feature.name])

@@ -99,10 +99,10 @@ class Rows:
     """[N] numbers among the sampled rows."""
 
 
-def each_column(pool: Executor, rows: int, work: Callable[..., Result], *columns: Iterable[Any]) -> list[Result]:
-    """The work done for every column of a batch of so many rows; in threads where that is faster."""
+def each_column(pool: Executor, rows: int, work: Callable[..., Result], *columns: Iterable[Any]) -> Iterator[Result]:
+    """The work on every column of a batch of so many rows; begun at once, in threads, where that is faster."""
     # On few rows numpy's and Arrow's calls are so short that threads only wait for the interpreter's lock.
-    return list(pool.map(work, *columns) if rows >= _SLOW_ROWS else map(work, *columns))
+    return pool.map(work, *columns) if rows >= _SLOW_ROWS else map(work, *columns)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ostinato import storage
-from ostinato.artifacts import MANIFEST, TRAINING_PROGRESS, TRAINING_STATISTICS, WEIGHTS
+from ostinato.artifacts import LOCK, MANIFEST, TRAINING_PROGRESS, TRAINING_STATISTICS, WEIGHTS
 from ostinato.config import Config
 from ostinato.dataset import DataFolder
 from ostinato.model.ecd import ECD
@@ -19,6 +19,7 @@ from ostinato.model.folder import save_model
 from ostinato.trainer.loop import Trainer
 from ostinato_components.train.curves import learning_curves
 from ostinato_components.train.job import Job
+from ostinato_components.train.lock import lock_of
 from ostinato_components.train.step import TrainResult
 
 LEARNING_CURVES = "learning_curves.html"
@@ -35,6 +36,7 @@ class ModelFolder:
         self._folder = job.model_folder.rstrip("/")
         self._config = config
         self._fitted = data.fitted(config)
+        self._manifest = data.manifest
         self._saved_at = time.monotonic()
         if storage.is_local(self._folder):
             Path(storage.local_path(self._folder), WEIGHTS).unlink(missing_ok=True)
@@ -51,7 +53,7 @@ class ModelFolder:
             self._save(weights)
 
     def write_record(self, result: TrainResult, trainer: Trainer) -> None:
-        """The course of training and where it ended, and the learning curves."""
+        """The course of training and where it ended, the learning curves, and what the model came of."""
         self._write_json(TRAINING_STATISTICS, result.history)
         progress = {name: value for name, value in asdict(result).items() if name != "history"}
         rates = trainer.history.learning_rates
@@ -60,6 +62,9 @@ class ModelFolder:
         path = job.learning_curves_path or ("" if job.skip_save_log else f"{self._folder}/{LEARNING_CURVES}")
         if path:
             storage.write_bytes_atomic(path, learning_curves(result, trainer.history.steps).encode())
+        if trainer.has_model:
+            lock = lock_of(job, self._manifest, result, trainer.processes.device.type)
+            self._write_json(LOCK, lock.model_dump(mode="json"))
 
     def _save(self, weights: Mapping[str, Tensor]) -> None:
         save_model(self._folder, weights, self._config, self._fitted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ostinato.errors import ConfigError, Problem
+from ostinato.lock import GIT_SHA, IMAGE
 from ostinato_components.train_nodes.nodes import Json, NodeJob, Placement
 from ostinato_components.train_nodes.own_pod import OwnPod
 
@@ -31,7 +32,7 @@ def train_job(job: NodeJob, runtime_kind: str, own_pod: OwnPod, environment: Map
         "numNodes": job.num_nodes,
         # Without it Trainer starts a process for each CPU.
         "numProcPerNode": job.processes,
-        "env": own_pod.storage_environment(environment),
+        "env": [*own_pod.storage_environment(environment), *_provenance(job, environment)],
     }
     if resources := _resources(job.placement):
         trainer["resourcesPerNode"] = resources
@@ -45,6 +46,12 @@ def train_job(job: NodeJob, runtime_kind: str, own_pod: OwnPod, environment: Map
             "runtimePatches": [{"manager": _MANAGER, "trainingRuntimeSpec": _patch(_pod(job, own_pod, environment))}],
         },
     }
+
+
+def _provenance(job: NodeJob, environment: Mapping[str, str]) -> list[Json]:
+    """What a node writes into the lock record and can't know."""
+    entries = {IMAGE: job.image, GIT_SHA: environment.get(GIT_SHA, "")}
+    return [{"name": name, "value": value} for name, value in entries.items() if value]
 
 
 def _pod(job: NodeJob, own_pod: OwnPod, environment: Mapping[str, str]) -> Json:

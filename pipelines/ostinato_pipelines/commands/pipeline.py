@@ -18,6 +18,10 @@ def _compile_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image_data", metavar="IMAGE", help="image of the steps without torch")
     parser.add_argument("--image_train", metavar="IMAGE", help="image of the steps with torch")
     parser.add_argument("--name", metavar="NAME", help="name of the pipeline (default: by the config file)")
+    parser.add_argument("--git_sha", default="", metavar="SHA", help="commit that the model's lock.json names")
+    parser.add_argument(
+        "--components", metavar="DIR", help="writes each step there as a component of its own, in place of a pipeline"
+    )
     add_logging(parser)
 
 
@@ -26,8 +30,11 @@ def compile(arguments: argparse.Namespace) -> int:
     """Compiles a config into a pipeline package that Kubeflow accepts; with --universal one for every config."""
     from ostinato_pipelines.compile import compile_pipeline
 
-    if arguments.universal and (arguments.config_file or arguments.config or arguments.config_str):
+    has_config = bool(arguments.config_file or arguments.config or arguments.config_str)
+    if arguments.universal and has_config:
         raise ConfigError("--universal takes no config: the config is an input of the run form")
+    if arguments.components:
+        return _publish(arguments, has_config)
     loaded = None if arguments.universal else read_config(arguments)
     source = arguments.config_file or arguments.config
     compile_pipeline(
@@ -36,8 +43,19 @@ def compile(arguments: argparse.Namespace) -> int:
         name=arguments.name or (Path(source).parent.name or Path(source).stem if source else None),
         image_data=arguments.image_data,
         image_train=arguments.image_train,
+        git_sha=arguments.git_sha,
     )
     print(f"wrote {arguments.output}", file=sys.stderr)
+    return 0
+
+
+def _publish(arguments: argparse.Namespace, has_config: bool) -> int:
+    from ostinato_pipelines.publishing import publish
+
+    if has_config or arguments.universal or arguments.name or arguments.git_sha:
+        raise ConfigError("--components takes images only: steps know no config, and have names of their own")
+    published = publish(Path(arguments.components), arguments.image_data, arguments.image_train)
+    print(f"wrote {len(published)} components to {arguments.components}", file=sys.stderr)
     return 0
 
 

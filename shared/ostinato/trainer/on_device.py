@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
 
 import torch
 
+from ostinato.ahead import made_ahead
 from ostinato.trainer.rows import Batch, Rows
 
 _AHEAD = 2
@@ -36,37 +35,12 @@ class RowsToDevice(Rows):
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None, start: int = 0) -> Iterator[Batch]:
         """This process's share of the batches of one pass, on the device."""
-        waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
-        is_over = threading.Event()
-
-        def put(item: Batch | BaseException | None) -> None:
-            while not is_over.is_set():
-                try:
-                    waiting.put(item, timeout=0.1)
-                except queue.Full:
-                    continue
-                return
-
-        def make() -> None:
-            try:
-                for batch in self._rows.batches(batch_size, generator, start):
-                    put({name: self._pinned(column) for name, column in batch.items()})
-                    if is_over.is_set():
-                        return
-                put(None)
-            except BaseException as error:  # noqa: BLE001  # raised again where the batches are taken
-                put(error)
-
-        thread = threading.Thread(target=make, name="batches", daemon=True)
-        thread.start()
-        try:
-            while (item := waiting.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield {name: column.to(self._device, non_blocking=True) for name, column in item.items()}
-        finally:
-            is_over.set()
-            thread.join()
+        pinned = (
+            {name: self._pinned(column) for name, column in batch.items()}
+            for batch in self._rows.batches(batch_size, generator, start)
+        )
+        for batch in made_ahead(pinned, _AHEAD):
+            yield {name: column.to(self._device, non_blocking=True) for name, column in batch.items()}
 
     def _pinned(self, column: torch.Tensor) -> torch.Tensor:
         # Page-locked memory is CUDA's; a test runs without.

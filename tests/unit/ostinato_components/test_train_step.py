@@ -60,6 +60,7 @@ def test_the_model_folder_is_whole(tmp_path: Path) -> None:
 
     assert sorted(os.listdir(model)) == [
         "learning_curves.html",
+        "lock.json",
         "manifest.json",
         "model_hyperparameters.json",
         "model_weights.safetensors",

@@ -60,6 +60,11 @@ def test_images_can_be_named(monkeypatch):
     assert images(pipeline_text(DOCUMENT, image_train="x:2"))["exec-train"] == "x:2"
 
 
+def test_a_container_knows_its_image():
+    executors = yaml.safe_load(pipeline_text(DOCUMENT, image_train="x@sha256:2"))["deploymentSpec"]["executors"]
+    assert executors["exec-train"]["container"]["env"] == [{"name": "OSTINATO_IMAGE", "value": "x@sha256:2"}]
+
+
 def test_compiling_twice_gives_the_same_bytes(tmp_path):
     for name in ("a.yaml", "b.yaml"):
         compile_pipeline(DOCUMENT, tmp_path / name, name="prices")

@@ -114,11 +114,17 @@ class ParallelCNN(SequenceEncoder):
         """[N, T] -> [N, D] or [N, T / pool_size, D]."""
         steps = super().mask(column)
         x = self.symbols(column, steps) if self.symbols else (column.to(torch.float32) * steps).unsqueeze(-1)
-        hidden = torch.cat([convolution(x, steps) for convolution in self.convolutions], dim=-1)
+        mask = self.mask(column)
+        hidden = [convolution(x, steps) for convolution in self.convolutions]
         if self.reduce is None:
-            return hidden
+            return torch.cat(hidden, dim=-1) * mask.unsqueeze(-1)
         assert self.stack is not None
-        encoded: Tensor = self.stack(self.reduce(hidden, self.mask(column)))
+        if isinstance(self.reduce, Pool):
+            # Filter by filter, so what is large need not be put side by side.
+            reduced = torch.cat([self.reduce(filtered, mask) for filtered in hidden], dim=-1)
+        else:
+            reduced = self.reduce(torch.cat(hidden, dim=-1), mask)
+        encoded: Tensor = self.stack(reduced)
         return encoded
 
 
@@ -153,9 +159,9 @@ class Convolution(nn.Module):
         self.pool = Pool(function, filters)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """[N, T, I], [N, T] -> [N, T / pool_size, D]; 0 where there is only padding."""
+        """[N, T, I], [N, T] -> [N, T / pool_size, D]; where there is only padding, anything."""
         padded = nn.functional.pad(x.transpose(1, 2), (self.left, self.right))
-        hidden: Tensor = self.after(self.convolution(padded).transpose(1, 2)) * mask.unsqueeze(-1)
+        hidden: Tensor = self.after(self.convolution(padded).transpose(1, 2))
         if self.pool_size == 1:
             return hidden
         steps = hidden.shape[1] // self.pool_size

@@ -40,7 +40,7 @@ def own_pod(env=(), **spec):
 
 def test_the_whole_object():
     pod = own_pod(FROM_SECRET, imagePullSecrets=[{"name": "registry"}], serviceAccountName="pipeline-runner")
-    environment = {**KEYS, "AWS_ENDPOINT_URL_S3": "http://minio:9000", "PATH": "/bin"}
+    environment = {**KEYS, "AWS_ENDPOINT_URL_S3": "http://minio:9000", "PATH": "/bin", "OSTINATO_GIT_SHA": "0123abc"}
     assert train_job(node_job(), "ClusterTrainingRuntime", pod, environment) == {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
@@ -69,6 +69,8 @@ def test_the_whole_object():
                     FROM_SECRET[0],
                     {"name": "AWS_ENDPOINT_URL_S3", "value": "http://minio:9000"},
                     FROM_SECRET[1],
+                    {"name": "OSTINATO_IMAGE", "value": "registry/train:1"},
+                    {"name": "OSTINATO_GIT_SHA", "value": "0123abc"},
                 ],
                 "resourcesPerNode": {
                     "limits": {"cpu": "16", "memory": "64Gi", "nvidia.com/gpu": "8"},
@@ -184,5 +186,8 @@ def test_who_has_the_right_by_a_service_account_gives_the_nodes_that_account():
     (patch,) = body["spec"]["runtimePatches"]
     (job,) = patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
     assert job["template"]["spec"]["template"]["spec"]["serviceAccountName"] == "trainer"
-    assert body["spec"]["trainer"]["env"] == [{"name": "AWS_REGION", "value": "eu"}]
+    assert body["spec"]["trainer"]["env"] == [
+        {"name": "AWS_REGION", "value": "eu"},
+        {"name": "OSTINATO_IMAGE", "value": "registry/train:1"},
+    ]
     assert pod.service_account({}) == ""
