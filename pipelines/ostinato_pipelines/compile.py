@@ -18,14 +18,19 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from ostinato import __version__
 from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.backend.spec import BackendSpec
+from ostinato.config import Config
+from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
 from ostinato.lock import IMAGE
 from ostinato.packing import check_size, packed
+from ostinato.storage import is_local
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_pipelines.pipeline import make_pipeline
 
 UNIVERSAL_NAME = "ostinato"
+MOST_CONTRACT_BYTES = 100_000
+"""It is one argument of a step, and Linux allows 128 KiB for that, quotes and all."""
 MOST_WORKFLOW_BYTES = 1_048_576
 """What Argo writes of one workflow, if not told otherwise; Kubernetes would store 1.5 MiB."""
 TASK_BYTES = 35 * 1024
@@ -95,9 +100,11 @@ def pipeline_text(
     git_sha: str = "",
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config, backend = "", BackendSpec()
+    config, backend, contract, has_gate = "", BackendSpec(), None, False
     if document is not None:
-        backend = from_json(canonical_json(document)).backend
+        loaded = from_json(canonical_json(document))
+        backend, has_gate = loaded.backend, loaded.gate is not None
+        contract = contract_text(loaded)
         # It is applied here, and so no part of what a run is keyed on.
         config = packed(canonical_json(without_kubernetes(document)))
         check_size(config)
@@ -111,6 +118,8 @@ def pipeline_text(
         config,
         backend=backend,
         nodes_image=images[TRAIN_IMAGE],
+        contract=contract,
+        has_gate=has_gate,
         git_sha=git_sha,
     )
     text = component_text(pipeline, images, tell_image=True)
@@ -125,6 +134,26 @@ def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
         return dict(document)
     rest = {key: value for key, value in backend.items() if key != "kubernetes"}
     return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
+
+
+def contract_text(config: Config) -> str | None:
+    """The contract of the data as it travels with the pipeline; empty where the step reads it, None for none.
+
+    Raises:
+        ConfigError: there is none at that path, it is wrong, or too large to travel.
+    """
+    if config.data_contract is None:
+        return None
+    path = config.data_contract.path
+    if not is_local(path):
+        return ""
+    # As JSON, where `{{$` can be said otherwise: KFP would take it for a placeholder.
+    text = to_json(read_contract(path)).replace("{{$", r"\u007b{$")
+    size = len(json.dumps(text).encode())
+    if size > MOST_CONTRACT_BYTES:
+        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONTRACT_BYTES:,}"
+        raise ConfigError(Problem(path, message, hint="put it into a bucket, and name its URI in data_contract.path"))
+    return text
 
 
 def named_images(image_data: str | None = None, image_train: str | None = None) -> dict[str, str]:

@@ -29,14 +29,21 @@ RESULTS: dict[tuple[str, str], str] = {
     ("infer_schema", "profile"): "profile.html",
     ("infer_schema", "schema"): "schema.json",
     ("infer_schema", "statistics"): "statistics.json",
+    ("validate_data", "report"): "data_validation.html",
+    ("validate_data", "findings"): "data_validation.json",
+    ("validate_data", "proposal"): "contract.yaml",
     ("train", "learning_curves"): "learning_curves.html",
     ("train", "model"): "model",
     ("evaluate", "report"): "report.html",
     ("evaluate", "statistics"): "test_statistics.json",
     ("evaluate", "predictions"): "predictions.parquet",
     ("export", "bundle"): "bundle",
+    ("gate", "report"): "gate.html",
+    ("gate", "decision"): "gate.json",
 }
 """(step, artifact) -> name in the output directory."""
+VERDICTS = ("validate_data", "gate")
+"""Steps after which a run may end with a refusal; then there are results as well."""
 RUN_FILE = "run.json"
 
 
@@ -64,7 +71,8 @@ class LocalRun:
     @property
     def results(self) -> dict[str, str]:
         """Paths of the results in the output directory, by name: report.html, profile.html, model, bundle, …"""
-        return {name: str(Path(self.output_directory) / name) for name in RESULTS.values()}
+        made = {step.name for step in self.steps}
+        return {name: str(Path(self.output_directory) / name) for (step, _), name in RESULTS.items() if step in made}
 
     def step(self, name: str) -> StepRun:
         """The step of that name."""
@@ -72,8 +80,8 @@ class LocalRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """`feature.metric` on the test rows."""
-        return self.step("evaluate").metrics
+        """`feature.metric` on the test rows; none where the run was refused before."""
+        return next((step.metrics for step in self.steps if step.name == "evaluate"), {})
 
     def summary(self) -> str:
         """The run in a few lines: steps, metrics, and where to look."""
@@ -84,7 +92,8 @@ class LocalRun:
             "",
             f"  {len(self.steps)} steps, {sum(step.cached for step in self.steps)} cached, {self.seconds:.1f} s",
         ]
-        lines += [f"  {name:<13} {self.results[name]}" for name in ("report.html", "profile.html", "model", "bundle")]
+        shown = ("report.html", "profile.html", "data_validation.html", "gate.html", "model", "bundle")
+        lines += [f"  {name:<13} {self.results[name]}" for name in shown if name in self.results]
         return "\n".join(lines)
 
 
@@ -125,7 +134,13 @@ def run_local(
     }
     start = time.perf_counter()
     text = pipeline_text(document, name=pipeline_name(target.name))
-    steps = execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume)
+    steps: list[StepRun] = []
+    try:
+        execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume, steps=steps)
+    except OstinatoError:
+        if steps and steps[-1].name in VERDICTS:  # refused, and the reports say why
+            hand_out(LocalRun(str(target), tuple(steps), time.perf_counter() - start))
+        raise
     run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
     hand_out(run)
     return run
@@ -155,9 +170,19 @@ def absolute(dataset: str | os.PathLike[str]) -> str:
 
 
 def execute(
-    text: str, arguments: Mapping[str, Any], store: Path, *, caching: bool, resume: bool = False
+    text: str,
+    arguments: Mapping[str, Any],
+    store: Path,
+    *,
+    caching: bool,
+    resume: bool = False,
+    steps: list[StepRun] | None = None,
 ) -> list[StepRun]:
-    """Runs a compiled pipeline; its artifacts, and checkpoints of training, go below `store`."""
+    """Runs a compiled pipeline; its artifacts, and checkpoints of training, go below `store`.
+
+    Each step that ends well is added to `steps`, also where a later one fails.
+    """
+    steps = [] if steps is None else steps
     try:
         store.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.mkdtemp(prefix="run-", dir=store)
@@ -174,7 +199,7 @@ def execute(
             cache_root=str(store / "cache"),
         )
         pipeline = components.load_component_from_text(text)
-        progress = Progress(sys.stderr, count_steps(pipeline.pipeline_spec))
+        progress = Progress(sys.stderr, count_steps(pipeline.pipeline_spec), steps)
         environment = {
             ERROR_FILE: error_file,
             CHECKPOINTS: str(store / "checkpoints"),
@@ -189,7 +214,7 @@ def execute(
                 raise reported(error_file) or error from error
         if progress.failed:
             raise reported(error_file) or crash(*progress.failed)
-        return progress.steps
+        return steps
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -215,11 +240,11 @@ def crash(step: str, return_code: int) -> OstinatoError:
 class Progress(Observer):
     """Writes what happens, and remembers it."""
 
-    def __init__(self, stream: TextIO, count: int) -> None:
+    def __init__(self, stream: TextIO, count: int, steps: list[StepRun]) -> None:
         self.stream = stream
         self.count = count
         self.numbers: dict[str, int] = {}
-        self.steps: list[StepRun] = []
+        self.steps = steps
         self.failed: tuple[str, int] | None = None
 
     def started(self, step: str) -> None:
@@ -277,8 +302,12 @@ def hand_out(run: LocalRun) -> None:
             "artifacts": {step.name: step.artifacts for step in run.steps},
         }
         (target / RUN_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        made = {step.name: step for step in run.steps}
         for (step, artifact), name in RESULTS.items():
-            copy(Path(run.step(step).artifacts[artifact]), target / name)
+            if step in made:
+                copy(Path(made[step].artifacts[artifact]), target / name)
+            else:  # of an earlier run
+                remove(target / name)
     except OSError as error:
         place = str(error.filename or target)
         raise OstinatoError(Problem(place, f"can't be written: {error.strerror}")) from error

@@ -1,4 +1,8 @@
-"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export."""
+"""The DAG: resolve -> infer_schema -> preprocess -> train (or train_nodes) -> evaluate -> export.
+
+Where the config asks for it, validate_data stands before preprocess and gate after export, each with a verdict that
+ends the run.
+"""
 
 from typing import Any, Dict, List  # noqa: UP035 (KFP knows these by name)
 
@@ -10,6 +14,7 @@ from ostinato.backend.spec import BackendSpec
 from ostinato.lock import GIT_SHA
 from ostinato_components.evaluate.component import evaluate
 from ostinato_components.export.component import export
+from ostinato_components.gate.component import gate
 from ostinato_components.infer_schema.component import infer_schema
 from ostinato_components.preprocess.component import (
     preprocess,
@@ -22,6 +27,8 @@ from ostinato_components.preprocess.component import (
 from ostinato_components.resolve.component import resolve
 from ostinato_components.train.component import train
 from ostinato_components.train_nodes.component import train_nodes
+from ostinato_components.validate_data.component import validate_data
+from ostinato_components.verdict.component import verdict
 from ostinato_pipelines.pods import S3_SECRET, run_config, settle, with_resources
 
 
@@ -32,6 +39,8 @@ def make_pipeline(
     *,
     backend: BackendSpec | None = None,
     nodes_image: str = "",
+    contract: str | None = None,
+    has_gate: bool = False,
     git_sha: str = "",
 ) -> BaseComponent:
     """The pipeline.
@@ -42,11 +51,14 @@ def make_pipeline(
         default_config: what the run form shows as the config.
         backend: the section of the config, which decides on the steps; None where the config is not known yet.
         nodes_image: image of the nodes that train, where the backend has several.
+        contract: of the data, as JSON; empty where the step reads it, None where the data are not validated.
+        has_gate: whether the new model is compared with the one in use.
         git_sha: the commit that the lock record of the model names; empty for none.
     """
     backend = backend or BackendSpec()
     shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
     pods = backend.kubernetes
+    guards = " ".join(["data_contract"] * (contract is not None) + ["gate"] * has_gate)
 
     @dsl.pipeline(name=name, description=description, pipeline_config=run_config(pods))
     def pipeline(
@@ -95,13 +107,22 @@ def make_pipeline(
                 "Exists"}].
         """
         resolved = resolve(
-            dataset=dataset, config=config, overrides=overrides, seed=seed, storage=storage, many_nodes=many_nodes
+            dataset=dataset,
+            config=config,
+            overrides=overrides,
+            seed=seed,
+            storage=storage,
+            many_nodes=many_nodes,
+            guards=guards,
         )
         # It reads no more of the data than their digest, and what follows is keyed on what it finds.
         resolved.set_caching_options(False)
         digest, fingerprint = resolved.outputs["digest"], resolved.outputs["fingerprint"]
 
         inferred = infer_schema(dataset=dataset, config=resolved.outputs["data_config"], digest=digest)
+        ready = inferred
+        if contract is not None:
+            ready = accepted(inferred.outputs["statistics"], resolved.outputs["data_contract"], contract)
         what = {
             "dataset": dataset,
             "config": resolved.outputs["data_config"],
@@ -109,11 +130,11 @@ def make_pipeline(
             "seed": seed,
             "digest": digest,
         }
-        # The profile is there, and the data were read once without error, before they are encoded.
+        # The profile is there, and the data were read once and accepted, before they are encoded.
         if shards:
-            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(inferred), pods.parallelism)
+            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(ready), pods.parallelism)
         else:
-            data = preprocess(**what).after(inferred).outputs["data"]
+            data = preprocess(**what).after(ready).outputs["data"]
 
         training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
         if many_nodes:
@@ -132,7 +153,12 @@ def make_pipeline(
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)
         # A bundle is made of a model that could be evaluated.
-        export(model=model, data=data, fingerprint=fingerprint, require_onnx=require_onnx).after(evaluated)
+        exported = export(model=model, data=data, fingerprint=fingerprint, require_onnx=require_onnx).after(evaluated)
+        if has_gate:
+            judged = gate(dataset=dataset, bundle=exported.outputs["bundle"], config=resolved.outputs["gate"])
+            # The champion is no input that a cache key could name.
+            judged.set_caching_options(False)
+            verdict(refusal=judged.outputs["refusal"]).set_display_name("verdict-on-model")
 
         tasks = pipeline_context.Pipeline.get_default_pipeline().tasks.values()
         # Inputs of the run form enter the cache keys of the tasks that they are for.
@@ -155,6 +181,13 @@ def make_pipeline(
         settle(tasks, pods, s3_secret)
 
     return pipeline
+
+
+def accepted(statistics: Any, config: Any, contract: str) -> Any:
+    """The task after which the data are known to be as their contract says."""
+    validated = validate_data(statistics=statistics, config=config, contract=contract)
+    validated.set_caching_options(False)  # where the contract lies at a URI, its content is in no cache key
+    return verdict(refusal=validated.outputs["refusal"]).set_display_name("verdict-on-data")
 
 
 def preprocess_by_tasks(planned: Any, parallelism: int | None = None) -> Any:

@@ -86,7 +86,8 @@ def readme(name: str, docstring: str, compiled: Mapping[str, Any]) -> str:
         for key, entry in _entries(interface.get("inputDefinitions", {}))
     ]
     outputs = [
-        f"| `{key}` | `{_type(entry)}` | {_text(entry)} |" for key, entry in _entries(interface["outputDefinitions"])
+        f"| `{key}` | `{_type(entry)}` | {_text(entry)} |"
+        for key, entry in _entries(interface.get("outputDefinitions", {}))
     ]
     lines = [
         f"# {name.replace('_', ' ').capitalize()}",
@@ -101,12 +102,7 @@ def readme(name: str, docstring: str, compiled: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
         *inputs,
         "",
-        "## Outputs",
-        "",
-        "| Name | Type | Description |",
-        "|---|---|---|",
-        *outputs,
-        "",
+        *(["## Outputs", "", "| Name | Type | Description |", "|---|---|---|", *outputs, ""] if outputs else []),
         "## Usage",
         "",
         "```python",

@@ -63,7 +63,7 @@ def check(full: Section) -> list[Fault]:
     """Everything that is wrong between the parts of an expanded document."""
     features = features_of(full)
     checks: tuple[Callable[[Features], Iterable[Fault]], ...] = (
-        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes,
+        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes, _gate,
     )  # fmt: skip
     return [fault for each in checks for fault in each(features)]
 
@@ -232,3 +232,37 @@ def _nodes(features: Features) -> Iterator[Fault]:
         found = "is missing" if storage is None else f"{shown(storage)} is a path of one machine"
         message = f"{found}; {num_nodes} nodes need one that all of them see"
         yield fault_at(features.full, ("backend", "storage"), message, "a URI, e.g. s3://bucket/folder")
+
+
+def _gate(features: Features) -> Iterator[Fault]:
+    gate = features.full.section("gate")
+    conditions = gate.get("conditions") if gate is not None else None
+    if gate is None or not isinstance(conditions, Items):
+        return
+    for index, condition in enumerate(conditions):
+        if isinstance(condition, Section):
+            yield from _condition(features, condition, ("gate", "conditions", index))
+    bounded = any(one.get("minimum") is not None or one.get("maximum") is not None for one in conditions.sections())
+    if conditions.sections() and not bounded and gate.get("champion") is None:
+        message = "there is no champion to compare with, and no condition has a minimum or maximum: nothing is decided"
+        hint = "name the folder of the model in use under 'champion'"
+        yield fault_at(features.full, ("gate", "conditions"), message, "a 'minimum' or a 'maximum'", hint)
+
+
+def _condition(features: Features, condition: Section, path: PathTo) -> Iterator[Fault]:
+    outputs = {output.name: output.text("type") for output in features.outputs if output.text("type") in METRICS}
+    metric, output = condition.get("metric"), condition.get("output")
+    if isinstance(output, str) and output not in outputs:
+        message, hint = f"there is no output feature '{output}'", did_you_mean(output, outputs)
+        yield fault_at(features.full, (*path, "output"), message, listing(outputs), hint)
+    elif isinstance(metric, str):
+        kinds = [outputs[output]] if isinstance(output, str) else list(outputs.values())
+        # The loss needs the logits, which a bundle does not give.
+        names = list(dict.fromkeys(name for kind in kinds for name in METRICS[kind] if name != LOSS))
+        if kinds and metric not in names:
+            of = f"output '{output}'" if isinstance(output, str) else "any output"
+            message = f"{shown(metric)} is no metric of {of} that a bundle can be measured by"
+            yield fault_at(features.full, (*path, "metric"), message, listing(names), did_you_mean(metric, names))
+    low, high = condition.get("minimum"), condition.get("maximum")
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        yield fault_at(features.full, (*path, "minimum"), f"{low:g} is above the maximum, {high:g}")

@@ -14,6 +14,7 @@ from ostinato.backend.spec import BackendSpec
 from ostinato.combiners.concat.spec import ConcatSpec
 from ostinato.combiners.ft_transformer import spec as _ft_transformer  # registers itself
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
+from ostinato.contract.spec import DataContractSpec
 from ostinato.encoders.category import spec as _category_encoders  # registers itself
 from ostinato.encoders.dense import spec as _dense_encoders  # registers itself
 from ostinato.encoders.number import spec as _number_encoders  # registers itself
@@ -23,6 +24,7 @@ from ostinato.features.category import spec as _category  # registers itself
 from ostinato.features.number import spec as _number  # registers itself
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec
 from ostinato.features.text import spec as _text  # registers itself
+from ostinato.gate.spec import GateSpec
 from ostinato.registry import OneOf
 from ostinato.spec import Later, Pending, PendingNull, Positive, PositiveInt, Probability, Spec, clash
 from ostinato.split.spec import SPLITS, RandomSplitSpec, SplitSpec
@@ -90,5 +92,9 @@ class Config(Spec):
     """Search over parameters."""
     backend: BackendSpec = BackendSpec()
     """Where the work is done."""
+    data_contract: DataContractSpec | None = None
+    """What a pipeline compares new data with before it preprocesses them; null for nothing."""
+    gate: GateSpec | None = None
+    """What a pipeline asks of a new model before it takes the place of the one in use; null for nothing."""
     ludwig_version: str | None = None
     """Version of Ludwig that the config was written for; older forms are understood whatever it says."""

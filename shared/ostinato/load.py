@@ -28,6 +28,8 @@ LoadedPart = TypeVar("LoadedPart", bound=Spec)
 
 DATA_KEYS = ("name", "type", "column", "tied", "preprocessing")
 """What preprocessing reads of a feature."""
+GUARDS = ("data_contract", "gate")
+"""Sections that decide whether a run goes on: nothing that is learned depends on them."""
 
 
 @dataclass(frozen=True)

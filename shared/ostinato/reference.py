@@ -10,9 +10,11 @@ from ostinato.backend.kubernetes.spec import KubernetesImagesSpec, KubernetesSpe
 from ostinato.backend.spec import BackendSpec, PreprocessingBackendSpec, TrainerBackendSpec
 from ostinato.combiners.spec import COMBINERS
 from ostinato.config import Config, GlobalPreprocessingSpec
+from ostinato.contract.spec import ChecksSpec, DataContractSpec, LimitsSpec
 from ostinato.decoders.spec import DECODERS
 from ostinato.encoders.spec import ENCODERS
 from ostinato.features.spec import INPUTS, OUTPUTS
+from ostinato.gate.spec import GateConditionSpec, GateSpec
 from ostinato.help_texts import help_texts, summary
 from ostinato.losses.spec import LOSSES
 from ostinato.registry import OneOf, Registry
@@ -71,6 +73,11 @@ def _lines() -> Iterator[str]:
     yield from _section("`backend.kubernetes.images`", KubernetesImagesSpec, 4)
     yield from _section("`backend.kubernetes.volumes`: each item", VolumeSpec, 4)
     yield from _section("`backend.kubernetes.node_affinity`: each item", NodeAffinitySpec, 4)
+    yield from _section("`data_contract`", DataContractSpec, 2)
+    yield from _section("`data_contract.checks`", ChecksSpec, 3)
+    yield from _section("Limits of a check", LimitsSpec, 4)
+    yield from _section("`gate`", GateSpec, 2)
+    yield from _section("`gate.conditions`", GateConditionSpec, 3)
 
 
 def _choices(title: str, registry: Registry) -> Iterator[str]:

@@ -46,19 +46,24 @@ def from_file(path: str | PathLike[str]) -> Section:
     return from_text(text, name)
 
 
-def from_text(text: str, name: str) -> Section:
-    """What a text in YAML or JSON says; `name` is the file in messages.
+def from_text(
+    text: str,
+    name: str,
+    *,
+    kind: str = "config",
+    allowed: str = "a mapping with input_features and output_features",
+) -> Section:
+    """What a text in YAML or JSON says; `name` is the file in messages, `kind` and `allowed` what it should be.
 
     Raises:
         ConfigError: it is no mapping in YAML or JSON.
     """
     value = value_of(text, Mark(name, 1, 1))
     if value is None:
-        raise ConfigError(Problem(name, "is empty", "a mapping with input_features and output_features"))
+        raise ConfigError(Problem(name, "is empty", allowed))
     if not isinstance(value, Section):
         found = f"a list of {len(value)}" if isinstance(value, Items) else f"the {kind_of(value)} {shown(value)}"
-        allowed = "a mapping with input_features and output_features"
-        raise ConfigError(Problem(f"{name}:1:1", f"the config is {found}", allowed))
+        raise ConfigError(Problem(f"{name}:1:1", f"the {kind} is {found}", allowed))
     return value
 
 

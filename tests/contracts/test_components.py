@@ -21,6 +21,9 @@ IMAGES = {
     "train_nodes": DATA_IMAGE,
     "evaluate": TRAIN_IMAGE,
     "export": TRAIN_IMAGE,
+    "validate_data": DATA_IMAGE,
+    "gate": TRAIN_IMAGE,
+    "verdict": DATA_IMAGE,
 }
 FOLDERS = {
     **{step: step for step in IMAGES},
@@ -49,7 +52,7 @@ def test_every_input_and_output_has_a_description(step):
     described = [
         (kind, name, bool(entry.get("description", "").strip()))
         for kind in ("inputDefinitions", "outputDefinitions")
-        for group in interface[kind].values()
+        for group in interface.get(kind, {}).values()
         for name, entry in group.items()
     ]
     assert described

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERFILES = {name: ROOT / "images" / name / "Containerfile" for name in ("data", "train")}
-DATA_STEPS = ("resolve", "infer_schema", "preprocess")
+DATA_STEPS = ("resolve", "infer_schema", "validate_data", "preprocess", "verdict")
 NOT_IN_DATA = ("torch", "sklearn", "scipy", "pandas", "onnx", "onnxscript", "onnxruntime", "safetensors", "rich")
 
 
@@ -96,11 +96,16 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from ostinato.load import from_json
-from ostinato_components import infer_schema, preprocess, resolve
+from ostinato.contract.data import describe
+from ostinato.contract.file import read_statistics, to_yaml
+from ostinato_components import infer_schema, preprocess, resolve, validate_data
 data = {str(ROOT / "examples/penguins/penguins.csv")!r}
 config = Path({str(ROOT / "examples/penguins/config.yaml")!r}).read_text()
 resolved = resolve.run(config, "{{}}", data)
 infer_schema.run(data, resolved.data_config, "schema.json", "statistics.json", "profile.html")
+Path("contract.yaml").write_text(to_yaml(describe(read_statistics("statistics.json"))))
+outputs = {{"report_path": "report.html", "findings_path": "findings.json", "proposal_path": "proposal.yaml"}}
+assert validate_data.run("statistics.json", '{{"path": "contract.yaml"}}', "", **outputs) is None
 manifest = preprocess.run(data, from_json(resolved.data_config), "data")
 assert manifest.rows("training") > 200
 ours = ("ostinato", "ostinato_components")

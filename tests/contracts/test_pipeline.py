@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from ostinato.errors import ConfigError
 from ostinato_pipelines.compile import MOST_WORKFLOW_BYTES, QuotingDumper, Yaml12Loader, pipeline_text, workflow_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ def pods(text):
     return {name.removeprefix("exec-"): executor for name, executor in executors.items()}
 
 
-@pytest.fixture(scope="module", params=[*PACKAGES, "fan_out"])
+@pytest.fixture(scope="module", params=[*PACKAGES, "fan_out", "guarded"])
 def any_package(request):
     return (GOLDEN / f"pipelines/{request.param}.yaml").read_text()
 
@@ -211,6 +212,46 @@ def test_steps_come_one_after_another(package):
     order = ["resolve", "infer-schema", "preprocess", training(tasks), "evaluate", "export"]
     for before, after in pairwise(order):
         assert before in tasks[after]["dependentTasks"]
+
+
+def test_data_and_model_are_judged_before_they_are_taken():
+    package = ir((GOLDEN / "pipelines/guarded.yaml").read_text())
+    tasks = package["root"]["dag"]["tasks"]
+    order = [
+        "infer-schema",
+        "validate-data",
+        "verdict",
+        "preprocess",
+        "train",
+        "evaluate",
+        "export",
+        "gate",
+        "verdict-2",
+    ]
+    for before, after in pairwise(order):
+        assert before in tasks[after]["dependentTasks"]
+    for name in ("validate-data", "gate"):
+        assert not tasks[name]["cachingOptions"].get("enableCache"), "contract and champion are in no key"
+    assert tasks["gate"]["inputs"]["parameters"]["config"]["taskOutputParameter"]["outputParameterKey"] == "gate"
+    assert len((GOLDEN / "pipelines/guarded.yaml").read_bytes()) < 60_000
+
+
+def test_a_local_contract_travels_with_the_pipeline_whatever_its_names_are(tmp_path):
+    contract = {"rows": 1, "columns": [{"name": "{{$.x}}", "type": "text", "values": "text", "missing": 0}]}
+    (tmp_path / "contract.yaml").write_text(yaml.safe_dump(contract))
+    document = {**DOCUMENT, "data_contract": {"path": str(tmp_path / "contract.yaml")}}
+    tasks = ir(pipeline_text(document))["root"]["dag"]["tasks"]
+    travelled = tasks["validate-data"]["inputs"]["parameters"]["contract"]["runtimeValue"]["constant"]
+    assert "{{$" not in travelled
+    assert yaml.safe_load(travelled)["columns"] == contract["columns"]
+
+
+def test_a_contract_that_is_too_large_to_travel_is_told_so(tmp_path):
+    column = {"type": "text", "values": "text", "missing": 0}
+    columns = [{"name": f"column {number}" * 5, **column} for number in range(1500)]
+    (tmp_path / "contract.yaml").write_text(yaml.safe_dump({"rows": 1, "columns": columns}))
+    with pytest.raises(ConfigError, match="name its URI"):
+        pipeline_text({**DOCUMENT, "data_contract": {"path": str(tmp_path / "contract.yaml")}})
 
 
 def test_preprocessing_by_tasks_is_plan_analyze_merge_encode_collect(fan_out):

@@ -58,6 +58,18 @@ def many_nodes() -> str:
     return of_any_release(pipeline_text({**document, "backend": backend}, name="penguins-nodes"))
 
 
+def guarded() -> str:
+    """The same with a contract of the data and a gate."""
+    from ostinato_pipelines.compile import pipeline_text
+
+    document = yaml.safe_load((ROOT / "examples/penguins/config.yaml").read_text(encoding="utf-8"))
+    guards = {
+        "data_contract": {"path": "s3://bucket/penguins/contract.yaml"},
+        "gate": {"champion": "s3://bucket/penguins", "conditions": [{"metric": "accuracy", "minimum": 0.9}]},
+    }
+    return of_any_release(pipeline_text({**document, **guards}, name="penguins-guarded"))
+
+
 def universal() -> str:
     """The pipeline whose run form asks for the config."""
     from ostinato_pipelines.compile import pipeline_text
@@ -85,6 +97,7 @@ def golden_files() -> dict[Path, Callable[[], str]]:
         GOLDEN / "pipelines/penguins.yaml": specialized,
         GOLDEN / "pipelines/fan_out.yaml": fan_out,
         GOLDEN / "pipelines/nodes.yaml": many_nodes,
+        GOLDEN / "pipelines/guarded.yaml": guarded,
         GOLDEN / "pipelines/universal.yaml": universal,
         GOLDEN / "config.schema.json": json_schema,
         ROOT / "docs/config.md": config_reference,

@@ -25,10 +25,10 @@ from ostinato.bundle import Bundle, BundleColumn, BundleOutput, Parity
 from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Problem
 from ostinato.predictor import OnnxNetwork, Predictor, TorchNetwork
+from ostinato.publishing import published
 from ostinato_components.export import network as onnx_network
 from ostinato_components.export.network import NoOnnx, onnx_names
 from ostinato_components.export.parity import TOLERANCE, check, differences, raw_differences, raw_rows
-from ostinato_components.export.publishing import published
 
 README = "README.md"
 ROWS = 1000

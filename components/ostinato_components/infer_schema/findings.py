@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ostinato.report.page import percent, short
+from ostinato.schema import ColumnSchema
 from ostinato.statistics.column import ColumnStats
 from ostinato.type_inference import Inferred
 from ostinato_components.infer_schema.pairs import Relation
-from ostinato_components.infer_schema.schema import ColumnSchema
 
 Level = Literal["bad", "weak", "note"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ostinato.report.page import bars, count, percent, plural, render, short
+from ostinato.schema import ColumnSchema, Schema
 from ostinato_components.infer_schema.findings import Finding
 from ostinato_components.infer_schema.pairs import Pairs
-from ostinato_components.infer_schema.schema import ColumnSchema, Schema
 
 MOST_CARDS = 150
 _MOST_ROWS = 2500

@@ -11,6 +11,7 @@ from ostinato.batches import open_source
 from ostinato.config import Config
 from ostinato.errors import DataError, Problem
 from ostinato.load import check_columns, from_json
+from ostinato.schema import ColumnSchema, Schema
 from ostinato.sources.source import check_present
 from ostinato.statistics.column import ColumnStats
 from ostinato.statistics.table import TableStats, collect
@@ -18,7 +19,6 @@ from ostinato.type_inference import Inferred, infer_all, is_split
 from ostinato_components.infer_schema.findings import findings
 from ostinato_components.infer_schema.pairs import Pairs
 from ostinato_components.infer_schema.profile import Found, profile
-from ostinato_components.infer_schema.schema import ColumnSchema, Schema
 from ostinato_components.infer_schema.summary import summary
 
 log = logging.getLogger("ostinato.infer_schema")
@@ -70,7 +70,12 @@ def run(
     )
     found = _found(schema, stats, inferred)
     storage.write_bytes_atomic(schema_path, _json(schema.model_dump(mode="json")))
-    storage.write_bytes_atomic(statistics_path, _json({"rows": stats.rows, "columns": dict(found.summaries)}))
+    described = {
+        column.name: column.model_dump(include={"type", "role", "arrow_type"}) | dict(found.summaries[column.name])
+        for column in schema.columns
+    }
+    statistics = {"source": schema.source, "rows": stats.rows, "columns": described}
+    storage.write_bytes_atomic(statistics_path, _json(statistics))
     storage.write_bytes_atomic(profile_path, profile(found).encode())
     for finding in found.findings:
         if finding.level != "note":

@@ -9,9 +9,10 @@ import numpy as np
 from ostinato.sample import SAMPLE_SIZE
 from ostinato.statistics.column import ColumnStats
 
+PERCENTILES = tuple(level / 100 for level in range(101))
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BINS = 30
-_TOP = 20
+_TOP = 200
 
 
 def summary(stats: ColumnStats, type_name: str) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def summary(stats: ColumnStats, type_name: str) -> dict[str, Any]:
 
 
 def _of_numbers(stats: ColumnStats) -> dict[str, Any]:
-    quantiles = stats.sample.quantiles(QUANTILES)
+    percentiles = stats.sample.quantiles(PERCENTILES)
     return {
         "count": stats.numbers.count,
         "no_numbers": stats.no_numbers,
@@ -44,7 +45,8 @@ def _of_numbers(stats: ColumnStats) -> dict[str, Any]:
         "maximum": stats.maximum,
         "mean": stats.numbers.mean(),
         "std": stats.numbers.deviation(),
-        "quantiles": {f"{level:g}": value for level, value in zip(QUANTILES, quantiles, strict=True)},
+        "quantiles": {f"{level:g}": percentiles[round(100 * level)] for level in QUANTILES},
+        "percentiles": percentiles,
         "histogram": histogram(stats),
     }
 

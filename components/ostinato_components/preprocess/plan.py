@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from ostinato import __version__
 from ostinato.batches import Source
 from ostinato.config import Config
-from ostinato.registry import OneOf
 from ostinato.sources.file import FileSource
 from ostinato.sources.stretches import Piece, Stretch, StretchSource, joined, pieces
 from ostinato.spec import NonNegativeInt, Spec
 from ostinato.split.data import TEST, TRAINING, VALIDATION, Always, DatetimeSplit, Split, TrainingOnly, splitter
-from ostinato.split.spec import SPLITS, FixedSplitSpec, SplitSpec
+from ostinato.split.sampling import Sampling, sampling
+from ostinato.split.spec import FixedSplitSpec, SplitSpec, split_spec
 from ostinato_components.preprocess.digests import config_digest
-from ostinato_components.preprocess.sampling import Sampling, sampling
 
 SETS = ("", "training", "validation", "test")
 """Names of sources: one of all rows, or ready-made ones."""
-_CHUNK = 1 << 20
 _FINER = 8
 """Pieces for each task at least, so that the parts come out about even."""
 
@@ -86,9 +82,7 @@ class Plan(Spec):
     def split_of(self, part: Part) -> Split:
         """What assigns the rows of a part, ready to begin."""
         if self.split is not None:
-            spec = OneOf(SPLITS, "random").validate(self.split)
-            assert isinstance(spec, SplitSpec), "of that registry"
-            split = splitter(spec, self.seed)
+            split = splitter(split_spec(self.split), self.seed)
             split.state = dict(part.state)
             return split
         if part.source == "training":
@@ -183,7 +177,7 @@ def _informed(plan: Plan, sources: Mapping[str, Source]) -> tuple[Part, ...]:
         return plan.parts
     split = plan.split_of(plan.parts[0])
     if isinstance(split, DatetimeSplit):
-        _measure(plan, split, sources)
+        split.measure_all(values for part in plan.parts for values, _ in _values(plan, part, split, sources))
         return tuple(part.model_copy(update={"state": split.state}) for part in plan.parts)
     parts = []
     for part in plan.parts:
@@ -192,23 +186,6 @@ def _informed(plan: Plan, sources: Mapping[str, Source]) -> tuple[Part, ...]:
             for values, number in _values(plan, part, split, sources):
                 split.assign(values, number, len(values))
     return tuple(parts)
-
-
-def _measure(plan: Plan, split: DatetimeSplit, sources: Mapping[str, Source]) -> None:
-    """Tells the split the times of all rows; on the way they lie on disk, eight bytes each."""
-    with tempfile.TemporaryFile() as file:
-        for part in plan.parts:
-            for values, _ in _values(plan, part, split, sources):
-                times = split.times(values).drop_null().to_numpy()
-                file.write(times.tobytes())
-        rows = file.tell() // 8
-
-        def chunks() -> Iterator[np.ndarray]:
-            file.seek(0)
-            while len(chunk := file.read(8 * _CHUNK)):
-                yield np.frombuffer(chunk, np.float64)
-
-        split.measure(chunks, rows)
 
 
 def _values(plan: Plan, part: Part, split: Split, sources: Mapping[str, Source]) -> Iterator[tuple[Any, int]]:

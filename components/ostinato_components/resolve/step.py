@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostinato import __version__
 from ostinato.backend.kubernetes.spec import KubernetesSpec
+from ostinato.config import Config
 from ostinato.errors import ConfigError, OstinatoError, Problem
-from ostinato.load import LoadedConfig, canonical_json, data_slice, load_config
+from ostinato.load import GUARDS, LoadedConfig, canonical_json, data_slice, load_config
 from ostinato.packing import check_size, packed
+from ostinato.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,30 @@ class Resolved:
     """What the later steps are asked to do; each field is a part of their cache keys."""
 
     config: str
-    """The whole config, overrides merged, as canonical JSON, packed."""
+    """The config, overrides merged, as canonical JSON, without the sections that decide on going on; packed."""
     data_config: str
     """The part of it that preprocessing reads: another learning rate gives the same; packed."""
     digest: str
     """Digest of the data's content, with the library's version."""
     fingerprint: str
-    """Digest of everything: config, data, seed, library."""
+    """Digest of everything that is learned from: config, data, seed, library."""
     storage: str
     """URI of the folder for what must outlive a pod; empty where the config names none."""
+    data_contract: str
+    """The section of that name as canonical JSON; empty where there is none."""
+    gate: str
+    """The section of that name as canonical JSON; empty where there is none."""
 
 
 def run(
-    config: str, overrides: str, dataset: str, seed: int = 42, *, many_nodes: bool = False, storage: str = ""
+    config: str,
+    overrides: str,
+    dataset: str,
+    seed: int = 42,
+    *,
+    many_nodes: bool = False,
+    storage: str = "",
+    guards: Sequence[str] = (),
 ) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
 
@@ -45,13 +59,15 @@ def run(
         seed: seed of splits and weights.
         many_nodes: whether the pipeline can train on several machines.
         storage: URI of a folder, in place of `backend.storage`; empty to keep that.
+        guards: sections for which the pipeline has a step.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, storage=storage)
-    document = loaded.document
+    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, storage=storage, guards=guards)
+    document = {key: value for key, value in loaded.document.items() if key not in GUARDS}
+    sections = (canonical_json(section.model_dump()) if section else "" for section in guarding(loaded.config))
     text = canonical_json(document)
     packed_text, data_config = packed(text), packed(canonical_json(data_slice(document)))
     for travelling in (packed_text, data_config):
@@ -60,11 +76,23 @@ def run(
 
     digest = f"{__version__}-{open_source(dataset).digest()}"
     fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
-    return Resolved(packed_text, data_config, digest, fingerprint, loaded.config.backend.storage or "")
+    storage = loaded.config.backend.storage or ""
+    return Resolved(packed_text, data_config, digest, fingerprint, storage, *sections)
+
+
+def guarding(config: Config) -> tuple[Spec | None, ...]:
+    """The sections that decide whether a run goes on, in the order of GUARDS."""
+    return tuple(getattr(config, name) for name in GUARDS)
 
 
 def resolve_config(
-    config: str, overrides: str, dataset: str, *, many_nodes: bool = False, storage: str = ""
+    config: str,
+    overrides: str,
+    dataset: str,
+    *,
+    many_nodes: bool = False,
+    storage: str = "",
+    guards: Sequence[str] = (),
 ) -> LoadedConfig:
     """The config, overrides merged."""
     problems: list[Problem] = []
@@ -94,6 +122,13 @@ def resolve_config(
         message = "is applied when a pipeline is compiled, and this run has begun"
         hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
         problems.append(Problem("backend.kubernetes", message, hint=hint))
+    for name, section in zip(GUARDS, guarding(loaded.config), strict=True):
+        if (section is not None) != (name in guards):
+            message = (
+                "asks for a step that this pipeline lacks" if section else "is null, and this pipeline has its step"
+            )
+            hint = "compile this config by itself (ostinato compile config.yaml)"
+            problems.append(Problem(name, message, hint=hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:

@@ -68,9 +68,12 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def bars(heights: Sequence[float], width: int = 300, height: int = 72) -> Markup:
-    """The bars of a histogram as the `d` of one SVG path; what is not quite nothing has half a pixel at least."""
-    most = max([*heights, 0.0])
+def bars(heights: Sequence[float], width: int = 300, height: int = 72, most: float | None = None) -> Markup:
+    """The bars of a histogram as the `d` of one SVG path; what is not quite nothing has half a pixel at least.
+
+    `most` is the value as high as the picture; None for the highest bar.
+    """
+    most = max([*heights, 0.0]) if most is None else most
     step = width / max(len(heights), 1)
     gap = min(1.0, step / 5)
     parts = []

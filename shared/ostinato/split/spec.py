@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Strict, model_validator
 
-from ostinato.registry import Registry
+from ostinato.registry import OneOf, Registry
 from ostinato.spec import Name, Probability, Spec, clash
 
 SPLITS = Registry("split")
@@ -85,3 +86,10 @@ class HashSplitSpec(ProportionalSplitSpec):
     """Name of the split."""
     column: Name
     """Column that identifies a row, or a group of rows that belong together."""
+
+
+def split_spec(value: Mapping[str, Any]) -> SplitSpec:
+    """The split that a mapping, such as that of a manifest, describes."""
+    spec = OneOf(SPLITS, "random").validate(value)
+    assert isinstance(spec, SplitSpec), "of that registry"
+    return spec

@@ -19,7 +19,7 @@ from ostinato.storage.listing import (
 )
 from ostinato.storage.reading import RemoteFile, download, open_file, open_seekable, read_bytes, read_range
 from ostinato.storage.systems import filesystem
-from ostinato.storage.writing import remove, upload, write_bytes_atomic
+from ostinato.storage.writing import remove, swap_bytes, upload, write_bytes_atomic
 
 __all__ = [
     "RemoteFile",
@@ -44,6 +44,7 @@ __all__ = [
     "read_range",
     "remove",
     "size",
+    "swap_bytes",
     "upload",
     "write_bytes_atomic",
 ]

@@ -32,6 +32,18 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Waits until nobody else is alone with the path; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with _locked(lock):
+        try:
+            yield
+        finally:
+            lock.unlink()
+
+
+@contextlib.contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
     """An empty file that is ours alone."""
     while True:

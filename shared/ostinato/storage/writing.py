@@ -16,7 +16,7 @@ from ostinato.storage.failures import changed, explained
 from ostinato.storage.reading import CHUNK_BYTES
 from ostinato.storage.retries import BrokenOff, causes, retried
 from ostinato.storage.systems import filesystem
-from ostinato.storage.whole import written_whole
+from ostinato.storage.whole import alone, written_whole
 
 PART_BYTES = 16 << 20
 """Bytes of a part of a large object."""
@@ -40,6 +40,57 @@ def write_bytes_atomic(uri: str, content: bytes) -> None:
         else:
             system, path = filesystem(uri)
             retried(lambda: system.pipe_file(path, content))
+
+
+def swap_bytes(uri: str, old: bytes | None, new: bytes) -> bool:
+    """Writes a small file if its content is still the old one, None for no file; says whether it was.
+
+    Of several who try at the same time one succeeds: locally by a lock, on S3 by a conditional write. Other stores have
+    neither: there it is looked at just before.
+
+    Raises:
+        DataError: the store can't be reached or refuses.
+    """
+    if is_local(uri):
+        path = Path(local_path(uri))
+        with alone(path):
+            if (path.read_bytes() if path.exists() else None) != old:
+                return False
+            with written_whole(path) as file:
+                file.write(new)
+            return True
+    with explained(uri):
+        return _swap_object(uri, old, new) if is_s3(uri) else _swap_elsewhere(uri, old, new)
+
+
+def _swap_object(uri: str, old: bytes | None, new: bytes) -> bool:
+    system, path = filesystem(uri)
+    place = dict(zip(("Bucket", "Key"), path.split("/", 1), strict=True))
+    condition = {"IfNoneMatch": "*"}
+    if old is not None:
+        etag = system.info(path)["ETag"]
+        if retried(lambda: system.cat_file(path)) != old:
+            return False
+        condition = {"IfMatch": etag}
+    elif system.exists(path):
+        return False
+    try:
+        system.call_s3("put_object", **place, Body=new, ContentMD5=_md5(new), **condition)
+    except OSError as error:
+        codes = {getattr(one, "response", {}).get("Error", {}).get("Code") for one in causes(error)}
+        if not codes & {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}:
+            raise
+        # Where the answer to a first attempt got lost, it is ours that is there.
+        return bool(retried(lambda: system.cat_file(path)) == new)
+    return True
+
+
+def _swap_elsewhere(uri: str, old: bytes | None, new: bytes) -> bool:
+    system, path = filesystem(uri)
+    if (system.cat_file(path) if system.exists(path) else None) != old:
+        return False
+    retried(lambda: system.pipe_file(path, new))
+    return True
 
 
 def upload(path: str, uri: str) -> None:

@@ -236,3 +236,35 @@ def test_tasks_that_share_preprocessing_need_a_storage():
     assert "the 4 tasks of 'preprocessing.shards' meet there" in said
     assert "s3://bucket/ostinato" in said
     load_config("c.yaml", text=f"{INPUTS}{OUTPUTS}backend: {{storage: /shared, preprocessing: {{shards: 4}}}}")
+
+
+def gate(keys: str, outputs: str = OUTPUTS) -> str:
+    return only(f"{INPUTS}{outputs}gate: {{{keys}}}")
+
+
+def test_a_condition_of_the_gate_names_a_metric_that_the_output_has():
+    said = gate("champion: c, conditions: [{metric: acuracy}]")
+    assert "gate.conditions.0.metric" in said
+    assert "did you mean 'accuracy'?" in said
+    said = gate("champion: c, conditions: [{metric: loss}]")
+    assert "that a bundle can be measured by" in said
+    assert "log_loss" in said
+    assert "there is no output feature 'x'" in gate("champion: c, conditions: [{metric: accuracy, output: x}]")
+
+
+def test_a_gate_decides_something():
+    assert "nothing is decided" in gate("conditions: [{metric: accuracy}]")
+    assert "allowed: a list" in gate("champion: c, conditions: []")
+    assert "is missing" in gate("champion: c")
+    assert "is above the maximum" in gate("conditions: [{metric: accuracy, minimum: 0.9, maximum: 0.1}]")
+    load_config("c.yaml", text=f"{INPUTS}{OUTPUTS}gate: {{conditions: [{{metric: accuracy, minimum: 0.9}}]}}")
+
+
+def test_checks_of_a_contract_have_severities_and_limits():
+    checks = "{type: eror, psi: {error: -1}, pssi: 1, rows: error}"
+    text = f"{INPUTS}{OUTPUTS}data_contract: {{path: c.yaml, checks: {checks}}}"
+    said = "\n".join(problems(text))
+    assert "did you mean 'error'?" in said
+    assert "did you mean 'psi'?" in said
+    assert "a number of at least 0 or null" in said
+    assert len(problems(text)) == 4

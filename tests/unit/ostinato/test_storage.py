@@ -154,3 +154,28 @@ def test_many_writers_of_one_file_leave_one_of_their_contents(tmp_path):
         list(pool.map(partial(storage.write_bytes_atomic, str(tmp_path / "a.bin")), contents * 5))
     assert (tmp_path / "a.bin").read_bytes() in contents
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_a_file_is_swapped_only_while_it_holds_what_was_read(s3, tmp_path, place):
+    uri = f"{tmp_path}/folder/pointer" if place == "local" else f"s3://{servers.BUCKET}/folder/pointer"
+    assert storage.swap_bytes(uri, None, b"one")
+    assert not storage.swap_bytes(uri, None, b"two")
+    assert not storage.swap_bytes(uri, b"none", b"two")
+    assert storage.read_bytes(uri) == b"one"
+    assert storage.swap_bytes(uri, b"one", b"two")
+    assert storage.read_bytes(uri) == b"two"
+    assert storage.list_files(uri.rpartition("/")[0]) == [uri]
+
+
+@pytest.mark.parametrize("place", ["local", "s3"])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_of_many_swaps_at_once_one_succeeds(s3, tmp_path, place, old):
+    uri = f"{tmp_path}/pointer" if place == "local" else f"s3://{servers.BUCKET}/pointer"
+    if old is not None:
+        storage.write_bytes_atomic(uri, old)
+    contents = [b"%d" % number for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        swapped = list(pool.map(lambda content: storage.swap_bytes(uri, old, content), contents))
+    assert sum(swapped) == 1
+    assert storage.read_bytes(uri) == contents[swapped.index(True)]
