@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ostinato.contract.data import Drift, Finding, drift
+from ostinato.contract.data import Finding
+from ostinato.contract.drift import Drift, drift
 from ostinato.contract.spec import ColumnContract, Contract
 from ostinato.report.page import bars, count, percent, render, short
 

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ostinato.contract.data import MOST_CATEGORIES, compare, describe, drift
+from ostinato.contract.data import MOST_CATEGORIES, compare, describe
+from ostinato.contract.drift import drift
 from ostinato.contract.file import differences, from_yaml, read_statistics, to_json, to_yaml, with_checks_of
 from ostinato.contract.spec import ChecksSpec
 from ostinato.errors import ConfigError, DataError
