@@ -123,6 +123,8 @@ class Kubernetes:
         self.secrets: dict[str, dict[str, str]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
         """Pods that are not of a TrainJob."""
+        self.quotas: dict[str, dict[str, Any]] = {}
+        self.claims: dict[str, dict[str, Any]] = {}
         self.runtimes = {"torch-distributed": RUNTIME}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.created: list[dict[str, Any]] = []
@@ -339,7 +341,14 @@ class _Api(http.server.BaseHTTPRequestHandler):
 
     def serve(self, verb: str, resource: str, name: str, body: Any, query: dict[str, str]) -> None:
         state = self.state
-        known = {"trainjobs": state.jobs, "clustertrainingruntimes": state.runtimes, "pods": state.pods}
+        known = {
+            "trainjobs": state.jobs,
+            "clustertrainingruntimes": state.runtimes,
+            "pods": state.pods,
+            "resourcequotas": state.quotas,
+            "persistentvolumeclaims": state.claims,
+            "secrets": {name: {"metadata": {"name": name}, "data": data} for name, data in state.secrets.items()},
+        }
         found = known.get(resource, {}).get(name)
         if verb == "create":
             if body["metadata"]["name"] in state.jobs:
@@ -347,6 +356,8 @@ class _Api(http.server.BaseHTTPRequestHandler):
                 return
             state.create(body)
             self.reply(201, state.jobs[body["metadata"]["name"]])
+        elif verb == "list" and resource == "resourcequotas":
+            self.reply(200, {"kind": "ResourceQuotaList", "items": list(state.quotas.values())})
         elif verb == "list":
             self.reply(200, {"kind": "PodList", "items": state.listed(query.get("labelSelector", ""))})
         elif found is None:

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import http.client
 import http.server
+import json
 import os
 import random
 import socket
@@ -18,6 +19,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 BUCKET = "warehouse"
 ENVIRONMENT = {
@@ -221,6 +223,68 @@ def refusing_server(
 ) -> contextlib.AbstractContextManager[str]:
     """The endpoint of a server, of S3 if not told otherwise, that refuses everything for the same reason."""
     return _serving(type("_Refusing", (_Refusal,), {"body": body.format(code).encode()}))
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    """Answers by path, as JSON; 404 for the rest."""
+
+    answers: dict[str, Any]
+
+    def do_GET(self) -> None:
+        found = self.answers.get(urllib.parse.urlsplit(self.path).path, (404, {}))
+        self.answer(*(found(self.headers) if callable(found) else found))
+
+    def answer(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def answering_server(answers: dict[str, Any]) -> contextlib.AbstractContextManager[str]:
+    """The address of a server that answers each path as told: status and content, or what gives these for headers."""
+    return _serving(type("_Answering", (_Answers,), {"answers": answers}))
+
+
+class _Registry(_Answers):
+    """A registry of images that gives anybody a token for what is public, and wants to see it."""
+
+    images: set[str]
+    """`repository:reference` of what is there; what begins with `private/` is for others."""
+
+    def do_GET(self) -> None:
+        address = urllib.parse.urlsplit(self.path)
+        here = f"http://{self.headers['Host']}"
+        if address.path == "/token":
+            query = dict(urllib.parse.parse_qsl(address.query))
+            assert query["service"] == "registry"
+            self.answer(200, {"token": f"for {query['scope']}"})
+            return
+        _, _, rest = address.path.partition("/v2/")
+        repository, _, reference = rest.partition("/manifests/")
+        scope = f"repository:{repository}:pull"
+        if self.headers.get("Authorization") != f"Bearer for {scope}" or repository.startswith("private/"):
+            challenge = f'Bearer realm="{here}/token",service="registry",scope="{scope}"'
+            self.answer(401, {}, {"WWW-Authenticate": challenge})
+            return
+        assert self.command == "HEAD"
+        assert "oci.image.index" in self.headers["Accept"]
+        self.answer(200 if f"{repository}:{reference}" in self.images else 404, {})
+
+    do_HEAD = do_GET
+
+
+@contextlib.contextmanager
+def registry(images: set[str]) -> Iterator[str]:
+    """The name (host:port) of a registry that has these images."""
+    with _serving(type("_RegistryOf", (_Registry,), {"images": images})) as address:
+        yield address.removeprefix("http://")
 
 
 class _Server(http.server.ThreadingHTTPServer):

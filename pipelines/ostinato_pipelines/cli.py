@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export_schema": ("config", "write the JSON schema of the config, for editors"),
     "schema": ("schema", "accept, diff or check the contract of the data"),
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
+    "preflight": ("pipeline", "check all that a run on Kubeflow needs, before it is submitted"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
     "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }

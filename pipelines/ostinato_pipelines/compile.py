@@ -16,19 +16,25 @@ from kfp import compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ostinato import __version__
+from ostinato.backend.kubernetes.spec import KubernetesSpec
+from ostinato.backend.spec import BackendSpec
 from ostinato.config import Config
 from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
 from ostinato.lock import IMAGE
+from ostinato.packing import MOST_BYTES, check_size, packed
 from ostinato.storage import is_local
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
-from ostinato_components.resolve import MOST_CONFIG_BYTES, check_size
 from ostinato_pipelines.pipeline import make_pipeline
 
 UNIVERSAL_NAME = "ostinato"
-MOST_PACKAGE_BYTES = 1_000_000
-"""Kubernetes stores objects of 1.5 MiB; the workflow made of the package holds it and more."""
+MOST_WORKFLOW_BYTES = 1_048_576
+"""What Argo writes of one workflow, if not told otherwise; Kubernetes would store 1.5 MiB."""
+TASK_BYTES = 35 * 1024
+"""What a task without parameters of its own adds to the workflow's state: its component, its two pods."""
+COMPRESSION = 8
+"""By how much Argo, by gzip and base64, at least shrinks a state that would be too large; tasks say much the same."""
 
 
 def compile_pipeline(
@@ -38,6 +44,7 @@ def compile_pipeline(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    kubernetes: KubernetesSpec | None = None,
     git_sha: str = "",
 ) -> None:
     """Writes the pipeline package, whole or not at all.
@@ -46,14 +53,23 @@ def compile_pipeline(
         document: the config that is baked in; None for the universal pipeline, whose run form asks for one.
         output: the YAML file.
         name: name of the pipeline.
-        image_data: image of the steps without torch; default: `OSTINATO_IMAGE_DATA`, else that of this version.
-        image_train: image of the steps with torch; default: `OSTINATO_IMAGE_TRAIN`, else that of this version.
+        image_data: image of the steps without torch; default: that of the config, else `OSTINATO_IMAGE_DATA`, else that
+            of this version.
+        image_train: image of the steps with torch; default: likewise, with `OSTINATO_IMAGE_TRAIN`.
+        kubernetes: in place of `backend.kubernetes` of the config.
         git_sha: the commit that the lock record of the model names; no part of any cache key.
 
     Raises:
         ConfigError: the config is too large to travel, or the file can't be written.
     """
-    text = pipeline_text(document, name=name, image_data=image_data, image_train=image_train, git_sha=git_sha)
+    text = pipeline_text(
+        document,
+        name=name,
+        image_data=image_data,
+        image_train=image_train,
+        kubernetes=kubernetes,
+        git_sha=git_sha,
+    )
     write_file(Path(output), text)
 
 
@@ -78,17 +94,21 @@ def pipeline_text(
     name: str | None = None,
     image_data: str | None = None,
     image_train: str | None = None,
+    kubernetes: KubernetesSpec | None = None,
     git_sha: str = "",
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config, backend, contract, has_gate = "", None, None, False
+    config, backend, contract, has_gate = "", BackendSpec(), None, False
     if document is not None:
-        config = canonical_json(document)
+        loaded = from_json(canonical_json(document))
+        backend, has_gate, contract = loaded.backend, loaded.gate is not None, contract_text(loaded)
+        # It is applied here, and so no part of what a run is keyed on.
+        config = packed(canonical_json(without_kubernetes(document)))
         check_size(config)
-        loaded = from_json(config)
-        backend, has_gate = loaded.backend, loaded.gate is not None
-        contract = contract_text(loaded)
-    images = named_images(image_data, image_train)
+    if kubernetes is not None:
+        backend = backend.model_copy(update={"kubernetes": kubernetes})
+    named = backend.kubernetes.images
+    images = named_images(image_data or named.data, image_train or named.train)
     pipeline = make_pipeline(
         pipeline_name(name or UNIVERSAL_NAME),
         describe(document),
@@ -116,12 +136,21 @@ def contract_text(config: Config) -> str | None:
     if not is_local(path):
         return ""
     # As JSON, where `{{$` can be said otherwise: KFP would take it for a placeholder.
-    text = to_json(read_contract(path)).replace("{{$", r"\u007b{$")
+    text = packed(to_json(read_contract(path)).replace("{{$", r"\u007b{$"))
     size = len(json.dumps(text).encode())
-    if size > MOST_CONFIG_BYTES:
-        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONFIG_BYTES:,}"
+    if size > MOST_BYTES:
+        message = f"has {size:,} bytes, compressed, and a pipeline can carry {MOST_BYTES:,}"
         raise ConfigError(Problem(path, message, hint="put it into a bucket, and name its URI in data_contract.path"))
     return text
+
+
+def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without `backend.kubernetes`."""
+    backend = document.get("backend")
+    if not isinstance(backend, Mapping) or "kubernetes" not in backend:
+        return dict(document)
+    rest = {key: value for key, value in backend.items() if key != "kubernetes"}
+    return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
 
 
 def named_images(image_data: str | None = None, image_train: str | None = None) -> dict[str, str]:
@@ -171,15 +200,40 @@ QuotingDumper.add_representer(
 
 def check_package(text: str) -> None:
     """Raises ConfigError where the package is too large; asserts that it is what the backend reads."""
-    size = len(text.encode())
-    if size > MOST_PACKAGE_BYTES:
-        raise ConfigError(f"the compiled pipeline has {size:,} bytes, and Kubeflow takes {MOST_PACKAGE_BYTES:,}")
+    size = workflow_bytes(text)
+    if size > MOST_WORKFLOW_BYTES:
+        message = f"would make a workflow of about {size:,} bytes, and Argo takes {MOST_WORKFLOW_BYTES:,}"
+        raise ConfigError(Problem("the compiled pipeline", message, hint="fewer backend.preprocessing.shards"))
     # BaseLoader reads every scalar as a string, so what is quoted and what is not must be told by the quotes.
     documents = list(yaml.load_all(text, Loader=Yaml12Loader))
     spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
     assert spec.root.WhichOneof("implementation") == "dag"
     for platform in documents[1:]:
         json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+
+
+def workflow_bytes(text: str) -> int:
+    """About what Argo's workflow of a package grows to.
+
+    It holds the package as texts within texts. The state of each task has its parameters three times (the patch of its
+    pod, given and taken), escaped thrice; of these, only the config is large, and four tasks have it.
+    """
+    package = list(yaml.safe_load_all(text))
+    config = package[0]["root"]["inputDefinitions"]["parameters"]["config"]["defaultValue"]
+    escaped = json.dumps(json.dumps(json.dumps(config)))
+    plan = 2 * len(json.dumps(package))
+    state = count_tasks(package[0]) * TASK_BYTES + 4 * 3 * len(escaped)
+    return plan + (state if plan + state <= MOST_WORKFLOW_BYTES else state // COMPRESSION)
+
+
+def count_tasks(package: Mapping[str, Any]) -> int:
+    """Tasks of a run; those of a loop as often as `backend.preprocessing.shards` says."""
+    dags = {name: part["dag"]["tasks"] for name, part in package["components"].items() if "dag" in part}
+    every = [package["root"]["dag"]["tasks"], *dags.values()]
+    plans = [tasks["preprocess-plan"] for tasks in every if "preprocess-plan" in tasks]
+    shards = [int(plan["inputs"]["parameters"]["shards"]["runtimeValue"]["constant"]) for plan in plans]
+    loops = [task["componentRef"]["name"] for tasks in every for task in tasks.values() if "parameterIterator" in task]
+    return sum(map(len, every)) + sum(len(dags[name]) * (times - 1) for name in loops for times in shards)
 
 
 class Yaml12Loader(yaml.BaseLoader):

@@ -4,9 +4,10 @@ Where the config asks for it, validate_data stands before preprocess and gate af
 ends the run.
 """
 
-from typing import Any
+from typing import Any, Dict, List  # noqa: UP035 (KFP knows these by name)
 
 from kfp import dsl, kubernetes
+from kfp.dsl import pipeline_context
 from kfp.dsl.base_component import BaseComponent
 
 from ostinato.backend.spec import BackendSpec
@@ -28,6 +29,7 @@ from ostinato_components.train.component import train
 from ostinato_components.train_nodes.component import train_nodes
 from ostinato_components.validate_data.component import validate_data
 from ostinato_components.verdict.component import verdict
+from ostinato_pipelines.pods import S3_SECRET, run_config, settle, with_resources
 
 
 def make_pipeline(
@@ -55,33 +57,63 @@ def make_pipeline(
     """
     backend = backend or BackendSpec()
     shards, many_nodes = backend.preprocessing.shards, backend.trainer.num_nodes > 1
+    pods = backend.kubernetes
     guards = " ".join(["data_contract"] * (contract is not None) + ["gate"] * has_gate)
 
-    @dsl.pipeline(name=name, description=description)
+    @dsl.pipeline(name=name, description=description, pipeline_config=run_config(pods))
     def pipeline(
         dataset: str = "",
         config: str = default_config,
         overrides: str = "{}",
         seed: int = 42,
-        cpu: str = "4",
-        memory: str = "8Gi",
-        accelerator_type: str = "nvidia.com/gpu",
-        accelerator_count: str = "0",
+        storage: str = "",
+        s3_secret: str = S3_SECRET,
+        require_onnx: bool = False,
+        preprocess_cpu: str = "2",
+        preprocess_memory: str = "4Gi",
+        preprocess_node_selector: Dict[str, str] = {},  # noqa: UP006
+        preprocess_tolerations: List[Dict[str, str]] = [],  # noqa: UP006
+        train_cpu: str = "4",
+        train_memory: str = "8Gi",
+        train_accelerator_type: str = "nvidia.com/gpu",
+        train_accelerator_count: str = "0",
+        train_node_selector: Dict[str, str] = {},  # noqa: UP006
+        train_tolerations: List[Dict[str, str]] = [],  # noqa: UP006
     ) -> None:
         """The whole DAG.
 
         Args:
-            dataset: URI of the data: a file, folder or pattern; s3://, gs://, minio://, http(s)://.
-            config: The config, as YAML or JSON.
-            overrides: Fields of the config to replace, as a JSON object of dotted paths: {"trainer.epochs": 5}.
-            seed: Seed of the split and of training; the same seed, data and config give the same model.
-            cpu: CPUs of the training step, or of each node that trains, e.g. 4 or 500m.
-            memory: Memory of the training step, or of each node, e.g. 8Gi.
-            accelerator_type: Kind of accelerator of the training step, as the cluster names it, e.g. nvidia.com/gpu.
-            accelerator_count: Number of accelerators of the training step, or of each node; 0 trains on CPUs.
+            dataset: Data: URI of a file, folder or pattern; s3://, gs://, minio://, http(s)://.
+            config: Config: its text, YAML or JSON.
+            overrides: Config: fields to replace, as a JSON object of dotted paths: {"trainer.epochs": 5}.
+            seed: Config: seed of the split and of training; the same seed, data and config give the same model.
+            storage: Storage: URI of a folder for checkpoints and encoded rows; empty for backend.storage of the config.
+            s3_secret: Storage: name of the Secret whose keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if need be,
+                AWS_ENDPOINT_URL_S3 become variables of every step. There need be no such Secret, but a name there must
+                be.
+            require_onnx: Export: whether a network that can't be said in ONNX is an error; else its bundle needs torch.
+            preprocess_cpu: Preprocessing: CPUs of each task, e.g. 2 or 500m.
+            preprocess_memory: Preprocessing: memory of each task, e.g. 4Gi.
+            preprocess_node_selector: Preprocessing: labels that its machines must have, e.g. {"pool": "batch"}.
+            preprocess_tolerations: Preprocessing: taints that its machines may have, as a list of tolerations of
+                Kubernetes.
+            train_cpu: Training: CPUs, of each node where there are several, e.g. 4 or 500m.
+            train_memory: Training: memory, of each node where there are several, e.g. 8Gi.
+            train_accelerator_type: Training: kind of accelerator, as the cluster names it, e.g. nvidia.com/gpu.
+            train_accelerator_count: Training: number of accelerators, of each node where there are several; 0 trains on
+                CPUs.
+            train_node_selector: Training: labels that its machines must have, e.g. {"gpu": "h100"}.
+            train_tolerations: Training: taints that its machines may have, e.g. [{"key": "nvidia.com/gpu", "operator":
+                "Exists"}].
         """
         resolved = resolve(
-            dataset=dataset, config=config, overrides=overrides, seed=seed, many_nodes=many_nodes, guards=guards
+            dataset=dataset,
+            config=config,
+            overrides=overrides,
+            seed=seed,
+            storage=storage,
+            many_nodes=many_nodes,
+            guards=guards,
         )
         # It reads no more of the data than their digest, and what follows is keyed on what it finds.
         resolved.set_caching_options(False)
@@ -100,15 +132,16 @@ def make_pipeline(
         }
         # The profile is there, and the data were read once and accepted, before they are encoded.
         if shards:
-            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(ready))
+            data = preprocess_by_tasks(preprocess_plan(shards=shards, **what).after(ready), pods.parallelism)
         else:
             data = preprocess(**what).after(ready).outputs["data"]
 
         training = {"data": data, "config": resolved.outputs["config"], "seed": seed, "digest": digest}
-        trained = train_nodes(image=nodes_image, **training) if many_nodes else train(**training)
-        # Inputs of the run form, which enter the cache key of this task only.
-        trained.set_cpu_limit(cpu).set_memory_limit(memory)
-        trained.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
+        if many_nodes:
+            trained = train_nodes(image=nodes_image, **training)
+        else:
+            trained = train(accelerators=train_accelerator_count, **training)
+        trained.set_accelerator_type(train_accelerator_type).set_accelerator_limit(train_accelerator_count)
         if backend.storage:
             # It goes on from its checkpoint; without a storage it would begin anew. KFP does not retry a deleted pod.
             trained.set_retry(1, backoff_duration="60s")
@@ -120,12 +153,32 @@ def make_pipeline(
 
         evaluated = evaluate(model=model, data=data, fingerprint=fingerprint)
         # A bundle is made of a model that could be evaluated.
-        exported = export(model=model, data=data, fingerprint=fingerprint).after(evaluated)
+        exported = export(model=model, data=data, fingerprint=fingerprint, require_onnx=require_onnx).after(evaluated)
         if has_gate:
             judged = gate(dataset=dataset, bundle=exported.outputs["bundle"], config=resolved.outputs["gate"])
             # The champion is no input that a cache key could name.
             judged.set_caching_options(False)
             verdict(refusal=judged.outputs["refusal"]).set_display_name("verdict-on-model")
+
+        tasks = pipeline_context.Pipeline.get_default_pipeline().tasks.values()
+        # Inputs of the run form enter the cache keys of the tasks that they are for.
+        with_resources(
+            tasks,
+            "preprocess",
+            cpu=preprocess_cpu,
+            memory=preprocess_memory,
+            node_selector=preprocess_node_selector,
+            tolerations=preprocess_tolerations,
+        )
+        with_resources(
+            tasks,
+            "train",
+            cpu=train_cpu,
+            memory=train_memory,
+            node_selector=train_node_selector,
+            tolerations=train_tolerations,
+        )
+        settle(tasks, pods, s3_secret)
 
     return pipeline
 
@@ -137,11 +190,11 @@ def accepted(statistics: Any, config: Any, contract: str) -> Any:
     return verdict(refusal=validated.outputs["refusal"]).set_display_name("verdict-on-data")
 
 
-def preprocess_by_tasks(planned: Any) -> Any:
+def preprocess_by_tasks(planned: Any, parallelism: int | None = None) -> Any:
     """The data folder that comes of a plan: analyze each part -> merge -> encode each share -> collect."""
-    with dsl.ParallelFor(planned.output, name="analyze") as part:
+    with dsl.ParallelFor(planned.output, name="analyze", parallelism=parallelism) as part:
         analyzed = preprocess_analyze(part=part)
     merged = preprocess_merge(parts=dsl.Collected(analyzed.output))
-    with dsl.ParallelFor(planned.output, name="encode") as part:
+    with dsl.ParallelFor(planned.output, name="encode", parallelism=parallelism) as part:
         encoded = preprocess_encode(part=part, merged=merged.output)
     return preprocess_collect(parts=dsl.Collected(encoded.output)).outputs["data"]

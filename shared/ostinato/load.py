@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -20,6 +21,10 @@ from ostinato.errors import ConfigError, DataError, Problem, did_you_mean, listi
 from ostinato.expand.merge import expand
 from ostinato.expand.upgrade import upgrade
 from ostinato.explain import LATER, Fault, Step, fault_at, faults_of, with_words_as_booleans
+from ostinato.packing import unpacked
+from ostinato.spec import Spec
+
+LoadedPart = TypeVar("LoadedPart", bound=Spec)
 
 DATA_KEYS = ("name", "type", "column", "tied", "preprocessing")
 """What preprocessing reads of a feature."""
@@ -70,11 +75,12 @@ def load_config(
 
 
 def from_json(text: str) -> Config:
-    """The config of a canonical document.
+    """The config of a canonical document, packed or not.
 
     Raises:
         ConfigError: every problem of the config.
     """
+    text = unpacked(text)
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -84,6 +90,22 @@ def from_json(text: str) -> Config:
     document = from_mapping(value)
     upgrade(document)
     return _validated(document)
+
+
+def load_part(path: str | PathLike[str], part: type[LoadedPart]) -> LoadedPart:
+    """A part of a config that has a file of its own.
+
+    Raises:
+        ConfigError: every problem of the file.
+    """
+    from ostinato.yaml_document import from_file
+
+    document = from_file(path)
+    root = Step((), document, part)
+    try:
+        return with_words_as_booleans(part.model_validate, root)
+    except ValidationError as error:
+        raise ConfigError(_in_order(faults_of(error, root, document))) from error
 
 
 def canonical_json(document: Mapping[str, object]) -> str:
@@ -153,7 +175,7 @@ def _read(source: str | PathLike[str] | Mapping[str, object], text: str | None) 
     from ostinato.yaml_document import from_file, from_text  # a canonical document needs no YAML
 
     if text is not None:
-        return from_text(text, str(source))
+        return from_text(unpacked(text), str(source))
     assert not isinstance(source, Mapping)
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return from_text(source, "config")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from ostinato.backend.kubernetes.spec import KubernetesImagesSpec, KubernetesSpec, NodeAffinitySpec, VolumeSpec
 from ostinato.backend.spec import BackendSpec, PreprocessingBackendSpec, TrainerBackendSpec
 from ostinato.combiners.spec import COMBINERS
 from ostinato.config import Config, GlobalPreprocessingSpec
@@ -68,6 +69,10 @@ def _lines() -> Iterator[str]:
     yield from _section("`backend`", BackendSpec, 2)
     yield from _section("`backend.preprocessing`", PreprocessingBackendSpec, 3)
     yield from _section("`backend.trainer`", TrainerBackendSpec, 3)
+    yield from _section("`backend.kubernetes`", KubernetesSpec, 3)
+    yield from _section("`backend.kubernetes.images`", KubernetesImagesSpec, 4)
+    yield from _section("`backend.kubernetes.volumes`: each item", VolumeSpec, 4)
+    yield from _section("`backend.kubernetes.node_affinity`: each item", NodeAffinitySpec, 4)
     yield from _section("`data_contract`", DataContractSpec, 2)
     yield from _section("`data_contract.checks`", ChecksSpec, 3)
     yield from _section("Limits of a check", LimitsSpec, 4)

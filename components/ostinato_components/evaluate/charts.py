@@ -127,10 +127,15 @@ def horizontal_bars(labels: Sequence[str], values: Sequence[float], deviations: 
     for number, (label, value, deviation) in enumerate(zip(labels, values, deviations, strict=True)):
         top, middle = number * row + 4, number * row + 4 + 7
         start, stop = sorted((float(scale(0)), float(scale(value))))
-        shown = label if len(label) <= 26 else f"{label[:25]}…"
+        shown, squeezed = label, ""
+        if len(label) > 22:  # letters are of any width
+            shown, squeezed = (
+                f"{label[:25]}…"[: len(label)],
+                f' textLength="{name_width - 10}" lengthAdjust="spacingAndGlyphs"',
+            )
         marks.append(
             f"<g><title>{escape(label)}: {value:.4g} ± {deviation:.2g}</title>"
-            f'<text class="name" x="{name_width - 8}" y="{middle + 4}">{escape(shown)}</text>'
+            f'<text class="name" x="{name_width - 8}" y="{middle + 4}"{squeezed}>{escape(shown)}</text>'
             f'<rect class="bar tone1" x="{start:.1f}" y="{top}" width="{max(stop - start, 1):.1f}" height="14" rx="2"/>'
             f"{_line(scale(value - deviation), middle, scale(value + deviation), middle, 'whisker')}"
             f'<text class="value" x="{width - 70}" y="{middle + 4}">{escape(short(value))}</text></g>'

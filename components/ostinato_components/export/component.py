@@ -7,7 +7,11 @@ from ostinato_components.images import TRAIN_IMAGE
 
 @dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
 def export(
-    model: dsl.Input[dsl.Model], data: dsl.Input[dsl.Dataset], bundle: dsl.Output[dsl.Model], fingerprint: str = ""
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    bundle: dsl.Output[dsl.Model],
+    fingerprint: str = "",
+    require_onnx: bool = False,
 ) -> None:
     """Makes one bundle that takes raw rows and gives predictions, and checks that it agrees with the model.
 
@@ -15,6 +19,7 @@ def export(
         model: Folder that the step train wrote.
         data: Folder that the step preprocess wrote; some of its rows check the bundle.
         fingerprint: Digest of config, data and seed; so that the cache tells one model from another.
+        require_onnx: Whether a network that can't be said in ONNX is an error; else its bundle needs torch.
 
     Returns:
         bundle: Folder with the model, the transform of raw rows, and the network as ONNX.
@@ -25,4 +30,4 @@ def export(
     with task(), ends_in_time():
         from ostinato_components.export import run
 
-        run(model.path, data.path, bundle.path)
+        run(model.path, data.path, bundle.path, require_onnx=require_onnx)

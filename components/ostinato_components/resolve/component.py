@@ -14,6 +14,7 @@ def resolve(
     overrides: str = "{}",
     seed: int = 42,
     many_nodes: bool = False,
+    storage: str = "",
     guards: str = "",
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Resolved",
@@ -35,11 +36,12 @@ def resolve(
         overrides: JSON object of dotted paths that replace fields of the config.
         seed: Seed of the split and of training.
         many_nodes: Whether several machines may be asked for: whether the DAG has the step train_nodes.
+        storage: URI of a folder for what must outlive a pod, in place of that in the config; empty to keep that.
         guards: Sections of the config for which the DAG has a step, with spaces between: data_contract, gate.
 
     Returns:
-        config: The config as canonical JSON, overrides merged, without data_contract and gate.
-        data_config: The part of the config that preprocessing reads.
+        config: The config as canonical JSON, overrides merged, without data_contract and gate; compressed where large.
+        data_config: The part of the config that preprocessing reads, in the same form.
         digest: Digest of the data's content, with the library's version.
         fingerprint: Digest of config, data, seed and library together.
         storage: URI of the folder for what must outlive a pod; empty where the config names none.
@@ -50,5 +52,5 @@ def resolve(
     from ostinato_components.task import task
 
     with task():
-        resolved = run(config, overrides, dataset, seed, many_nodes=many_nodes, guards=guards.split())
+        resolved = run(config, overrides, dataset, seed, many_nodes=many_nodes, storage=storage, guards=guards.split())
         return tuple(vars(resolved).values())

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostinato import __version__
+from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.config import Config
 from ostinato.errors import ConfigError, OstinatoError, Problem
 from ostinato.load import GUARDS, LoadedConfig, canonical_json, data_slice, load_config
+from ostinato.packing import check_size, packed
 from ostinato.spec import Spec
-
-MOST_CONFIG_BYTES = 100_000
-"""The config is one element of a step's argument list, and Linux allows 128 KiB for that, quotes and all."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Resolved:
     """What the later steps are asked to do; each field is a part of their cache keys."""
 
     config: str
-    """The config, overrides merged, as canonical JSON, without the sections that decide whether the run goes on."""
+    """The config, overrides merged, as canonical JSON, packed, without the sections that decide whether it goes on."""
     data_config: str
-    """The part of it that preprocessing reads: another learning rate gives the same."""
+    """The part of it that preprocessing reads: another learning rate gives the same; packed."""
     digest: str
     """Digest of the data's content, with the library's version."""
     fingerprint: str
@@ -48,6 +47,7 @@ def run(
     seed: int = 42,
     *,
     many_nodes: bool = False,
+    storage: str = "",
     guards: Sequence[str] = (),
 ) -> Resolved:
     """Merges and validates the config and takes the digest of the data.
@@ -58,23 +58,26 @@ def run(
         dataset: URI of the data.
         seed: seed of splits and weights.
         many_nodes: whether the pipeline can train on several machines.
+        storage: URI of a folder, in place of `backend.storage`; empty to keep that.
         guards: sections for which the pipeline has a step.
 
     Raises:
         ConfigError: the config, an override or the name of the data is wrong; says everything that is.
         DataError: the data can't be read.
     """
-    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, guards=guards)
+    loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, storage=storage, guards=guards)
     document = {key: value for key, value in loaded.document.items() if key not in GUARDS}
     sections = (canonical_json(section.model_dump()) if section else "" for section in guarding(loaded.config))
     text = canonical_json(document)
-    check_size(text)
+    packed_text, data_config = packed(text), packed(canonical_json(data_slice(document)))
+    for travelling in (packed_text, data_config):
+        check_size(travelling)
     from ostinato.batches import open_source  # Arrow: only when the config is good
 
     digest = f"{__version__}-{open_source(dataset).digest()}"
     fingerprint = hashlib.sha256("\n".join((text, digest, str(seed))).encode()).hexdigest()[:16]
     storage = loaded.config.backend.storage or ""
-    return Resolved(text, canonical_json(data_slice(document)), digest, fingerprint, storage, *sections)
+    return Resolved(packed_text, data_config, digest, fingerprint, storage, *sections)
 
 
 def guarding(config: Config) -> tuple[Spec | None, ...]:
@@ -83,7 +86,13 @@ def guarding(config: Config) -> tuple[Spec | None, ...]:
 
 
 def resolve_config(
-    config: str, overrides: str, dataset: str, *, many_nodes: bool = False, guards: Sequence[str] = ()
+    config: str,
+    overrides: str,
+    dataset: str,
+    *,
+    many_nodes: bool = False,
+    storage: str = "",
+    guards: Sequence[str] = (),
 ) -> LoadedConfig:
     """The config, overrides merged."""
     problems: list[Problem] = []
@@ -95,6 +104,8 @@ def resolve_config(
         changes = parse_overrides(overrides)
     except ConfigError as error:
         problems += error.problems
+    if storage.strip():
+        changes["backend.storage"] = storage.strip()
     if not config.strip():
         problems.append(Problem("config", "is empty", "the text of a config, YAML or JSON", "see docs/config.md"))
         raise ConfigError(problems)
@@ -114,6 +125,10 @@ def resolve_config(
             )
             hint = "compile this config by itself (ostinato compile config.yaml)"
             problems.append(Problem(name, message, hint=hint))
+    if loaded.config.backend.kubernetes != KubernetesSpec():
+        message = "is applied when a pipeline is compiled, and this run has begun"
+        hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
+        problems.append(Problem("backend.kubernetes", message, hint=hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:
@@ -133,14 +148,3 @@ def parse_overrides(overrides: str) -> dict[str, object]:
     if not isinstance(changes, dict):
         raise ConfigError(Problem("overrides", f"is a {type(changes).__name__}", form))
     return changes
-
-
-def check_size(config: str) -> None:
-    """Raises ConfigError where the config can't travel as one argument of a step."""
-    size = len(json.dumps(config).encode())
-    if size > MOST_CONFIG_BYTES:
-        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONFIG_BYTES:,}"
-        hint = (
-            "say once, under `defaults`, what many features have in common; or use `ostinato train`, which has no limit"
-        )
-        raise ConfigError(Problem("config", message, hint=hint))

@@ -13,6 +13,7 @@ def train(
     learning_curves: dsl.Output[dsl.HTML],
     seed: int = 42,
     digest: str = "",
+    accelerators: str = "0",
 ) -> None:
     """Trains the model and keeps the best of all epochs by the validation metric.
 
@@ -25,6 +26,7 @@ def train(
         config: The config as canonical JSON.
         seed: Seed of the weights and of the order of the rows.
         digest: Digest of the data's content; so that the cache tells changed data from the old.
+        accelerators: Number of accelerators that the pod was to get; where it has none, that is an error.
 
     Returns:
         model: Folder with weights (safetensors), config, statistics and history (JSON).
@@ -33,8 +35,10 @@ def train(
     from ostinato.load import from_json
     from ostinato_components.task import task
     from ostinato_components.train import checkpointing, run
+    from ostinato_components.train.processes import check_accelerators
 
     with task():
+        check_accelerators(accelerators)
         run(
             data.path,
             from_json(config),

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from ostinato.metrics.spec import UNKNOWN_TARGETS
+from ostinato.report import page
 
 if TYPE_CHECKING:
     from ostinato_components.train.step import TrainResult
 
 _WIDTH, _HEIGHT = 420, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
-_COLORS = {"training": "#8a8f98", "validation": "#2563eb"}
 _MOST_POINTS = 400
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1f2328; }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem }
-figure { display: inline-block; margin: 0 1rem 1rem 0 } figcaption { font-weight: 600 }
-svg text { font: 11px system-ui, sans-serif; fill: #57606a } .warning { background: #fff4ce; padding: .5rem .8rem }
-.key { color: #57606a } .training { color: #8a8f98 } .validation { color: #2563eb }
-"""
 
 Series = Sequence[float | None]
 
@@ -33,24 +27,28 @@ def learning_curves(result: TrainResult, steps: Sequence[int]) -> str:
     outputs = list(dict.fromkeys([*validation, *training]))
     # With one output the sum of all losses is its loss.
     outputs = [name for name in outputs if name != "combined"] if len(outputs) == 2 else outputs
-    parts = [f"<h1>Learning curves</h1><p>{html.escape(_summary(result))}</p><p>{html.escape(pace(result))}</p>"]
-    parts += [f'<p class="warning">{html.escape(warning)}</p>' for warning in result.warnings]
-    parts.append(
-        '<p class="key"><b class="training">training</b> · <b class="validation">validation</b> · the dotted line is '
-        "the model that was kept</p>"
+    return page.render(
+        "ostinato_components.train",
+        "curves.html.j2",
+        summary=_summary(result),
+        pace=pace(result),
+        warnings=result.warnings,
+        outputs=[
+            (output, list(_charts(training.get(output, {}), validation.get(output, {}), steps, result.best_step)))
+            for output in outputs
+        ],
     )
-    for output in outputs:
-        parts.append(f"<h2>{html.escape(output)}</h2>")
-        own = {"training": training.get(output, {}), "validation": validation.get(output, {})}
-        names = [name for name in dict.fromkeys([*own["validation"], *own["training"]]) if name != UNKNOWN_TARGETS]
-        for name in sorted(names, key=lambda name: name != "loss"):
-            series = {split: metrics[name] for split, metrics in own.items() if name in metrics}
-            parts.append(f"<figure>{_chart(steps, series, result.best_step)}")
-            parts.append(f"<figcaption>{html.escape(name)}</figcaption></figure>")
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Learning curves</title>'
-        f"<style>{_STYLE}</style>{''.join(parts)}</html>"
-    )
+
+
+def _charts(
+    training: Mapping[str, Series], validation: Mapping[str, Series], steps: Sequence[int], best_step: int
+) -> Iterator[tuple[str, Markup]]:
+    """Name and drawing of each metric of an output, the loss first."""
+    own = {"training": training, "validation": validation}
+    names = [name for name in dict.fromkeys([*validation, *training]) if name != UNKNOWN_TARGETS]
+    for name in sorted(names, key=lambda name: name != "loss"):
+        series = {split: metrics[name] for split, metrics in own.items() if name in metrics}
+        yield name, Markup(_chart(steps, series, best_step))  # noqa: S704  # numbers only
 
 
 def _summary(result: TrainResult) -> str:
@@ -91,10 +89,10 @@ def _chart(steps: Sequence[int], series: dict[str, Series], best_step: int) -> s
     def y(value: float) -> float:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low)
 
-    parts = [f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img">']
+    parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">']
     for tick in _ticks(low, high):
         parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#e5e7eb"/>'
+            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" class="grid"/>'
             f'<text x="{_LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.6g}</text>'
         )
     for tick in (tick for tick in _ticks(0, last) if tick == int(tick)):
@@ -102,14 +100,14 @@ def _chart(steps: Sequence[int], series: dict[str, Series], best_step: int) -> s
     parts.append(f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 2}" text-anchor="middle">step</text>')
     if best_step:
         at = f'x1="{x(best_step):.1f}" x2="{x(best_step):.1f}"'
-        parts.append(f'<line {at} y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}" stroke="#1f2328" stroke-dasharray="2 3"/>')
+        parts.append(f'<line {at} y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}" class="best"/>')
     for split, points in series.items():
         known = [(step, value) for step, value in zip(steps, points, strict=True) if value is not None]
         thinned = known[:: math.ceil(len(known) / _MOST_POINTS)] if known else []
         path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in thinned)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{_COLORS[split]}" stroke-width="1.8"/>')
+        parts.append(f'<polyline points="{path}" class="{split}"/>')
         parts += [
-            f'<circle cx="{x(step):.1f}" cy="{y(value):.1f}" r="3" fill="{_COLORS[split]}"/>'
+            f'<circle cx="{x(step):.1f}" cy="{y(value):.1f}" r="3" class="{split}"/>'
             for step, value in thinned
             if len(thinned) < 3
         ]

@@ -1,4 +1,4 @@
-"""Commands on the DAG: compile, run."""
+"""Commands on the DAG: compile, preflight, run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.errors import ConfigError
+from ostinato.load import load_part
 from ostinato_pipelines.commands.config import read_config
 from ostinato_pipelines.commands.flags import add_config, add_logging, add_resume, add_seed, command
 
@@ -15,6 +17,11 @@ def _compile_flags(parser: argparse.ArgumentParser) -> None:
     add_config(parser, positional=True)
     parser.add_argument("-o", "--output", default="pipeline.yaml", metavar="FILE", help="default: pipeline.yaml")
     parser.add_argument("--universal", action="store_true", help="the config becomes an input of the run form")
+    parser.add_argument(
+        "--kubernetes",
+        metavar="FILE",
+        help="YAML file of what a config says under backend.kubernetes, in place of that",
+    )
     parser.add_argument("--image_data", metavar="IMAGE", help="image of the steps without torch")
     parser.add_argument("--image_train", metavar="IMAGE", help="image of the steps with torch")
     parser.add_argument("--name", metavar="NAME", help="name of the pipeline (default: by the config file)")
@@ -43,6 +50,7 @@ def compile(arguments: argparse.Namespace) -> int:
         name=arguments.name or (Path(source).parent.name or Path(source).stem if source else None),
         image_data=arguments.image_data,
         image_train=arguments.image_train,
+        kubernetes=load_part(arguments.kubernetes, KubernetesSpec) if arguments.kubernetes else None,
         git_sha=arguments.git_sha,
     )
     print(f"wrote {arguments.output}", file=sys.stderr)
@@ -52,11 +60,54 @@ def compile(arguments: argparse.Namespace) -> int:
 def _publish(arguments: argparse.Namespace, has_config: bool) -> int:
     from ostinato_pipelines.publishing import publish
 
-    if has_config or arguments.universal or arguments.name or arguments.git_sha:
+    if has_config or arguments.universal or arguments.name or arguments.git_sha or arguments.kubernetes:
         raise ConfigError("--components takes images only: steps know no config, and have names of their own")
     published = publish(Path(arguments.components), arguments.image_data, arguments.image_train)
     print(f"wrote {len(published)} components to {arguments.components}", file=sys.stderr)
     return 0
+
+
+def _preflight_flags(parser: argparse.ArgumentParser) -> None:
+    add_config(parser, positional=True)
+    parser.add_argument("-d", "--dataset", metavar="URI", help="file, folder or pattern that the run will read")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="an input of the run form; may be repeated"
+    )
+    parser.add_argument("--image_data", metavar="IMAGE", help="image of the steps without torch")
+    parser.add_argument("--image_train", metavar="IMAGE", help="image of the steps with torch")
+    parser.add_argument("--host", default="", metavar="URL", help="Kubeflow Pipelines (default: KF_PIPELINES_ENDPOINT)")
+    parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the runs")
+    parser.add_argument("--kube_context", default="", metavar="NAME", help="context of the kubeconfig")
+    parser.add_argument(
+        "--token_file", default="", metavar="FILE", help="file of a token (default: KF_PIPELINES_TOKEN)"
+    )
+    parser.add_argument("--ca_cert", default="", metavar="FILE", help="certificate authority of Kubeflow")
+    parser.add_argument("--json", action="store_true", help="prints JSON")
+    add_logging(parser)
+
+
+@command(_preflight_flags)
+def preflight(arguments: argparse.Namespace) -> int:
+    """Checks before a run is submitted: config, package, data, storage, images, Kubeflow, Secret, quota."""
+    from ostinato_pipelines.preflight import check
+    from ostinato_pipelines.preflight.cluster import Place
+    from ostinato_pipelines.preflight.run import preflight as run_checks
+    from ostinato_pipelines.preflight.run import read_inputs
+
+    inputs = read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
+    for flag in ("token_file", "ca_cert"):
+        path = getattr(arguments, flag)
+        if path and not Path(path).is_file():
+            raise ConfigError(f"--{flag}: there is no file {path}")
+    checks = run_checks(
+        lambda: read_config(arguments),
+        inputs,
+        Place(arguments.host, arguments.namespace, arguments.kube_context, arguments.token_file, arguments.ca_cert),
+        image_data=arguments.image_data,
+        image_train=arguments.image_train,
+    )
+    print(check.as_json(checks) if arguments.json else check.as_text(checks))
+    return check.exit_code(checks)
 
 
 def _run_flags(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 from pydantic import model_validator
 
+from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.spec import Later, NonNegativeInt, Positive, PositiveInt, Spec, clash
 
 
@@ -59,6 +60,8 @@ class BackendSpec(Spec):
     """How preprocessing is spread over a cluster."""
     trainer: TrainerBackendSpec = TrainerBackendSpec()
     """How training is spread over processes and machines."""
+    kubernetes: KubernetesSpec = KubernetesSpec()
+    """How the pods of a compiled pipeline are made, as far as the run form can't say it."""
 
     @model_validator(mode="after")
     def _tasks_meet_in_the_storage(self) -> BackendSpec:

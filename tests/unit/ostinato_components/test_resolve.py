@@ -1,5 +1,6 @@
 """The step `resolve`: what the cache keys of the later steps are made of."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 import ostinato_components.resolve.step as step
 from ostinato.errors import ConfigError, DataError
 from ostinato.load import from_json
+from ostinato.packing import MOST_BYTES, packed
 from ostinato_components.resolve import Resolved, run
 
 CONFIG = """
@@ -117,16 +119,49 @@ def test_data_that_are_not_there_are_an_error_of_the_data(tmp_path):
 
 
 def test_a_config_too_large_for_an_argument_is_an_error(data):
-    features = [{"name": f"column_{number:05}", "type": "number"} for number in range(3000)]
+    names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(2500)]
+    features = [{"name": name, "type": "number"} for name in names]
     config = json.dumps({"input_features": features, "output_features": [{"name": "price", "type": "number"}]})
-    with pytest.raises(ConfigError, match="a pipeline can carry 100,000"):
+    with pytest.raises(ConfigError, match="compressed, and a pipeline can carry 60,000"):
         resolve(data, config)
+
+
+def test_a_large_config_travels_compressed_and_a_small_one_as_it_is(data):
+    features = [{"name": f"column_{number:05}", "type": "number"} for number in range(1000)]
+    config = json.dumps({"input_features": features, "output_features": [{"name": "price", "type": "number"}]})
+    resolved = resolve(data, config)
+    assert len(resolved.config) < len(config) / 3
+    assert [feature.name for feature in from_json(resolved.data_config).input_features] == [f["name"] for f in features]
+    # What a pipeline was compiled with may be compressed too.
+    assert resolve(data, resolved.config) == resolved
+    assert resolve(data).config.startswith("{")
+
+
+def test_a_compressed_config_that_was_cut_is_an_error(data):
+    features = [{"name": f"column_{number:05}", "type": "number"} for number in range(1000)]
+    config = json.dumps({"input_features": features, "output_features": [{"name": "price", "type": "number"}]})
+    for broken in (packed(config)[:-40], packed(config)[:200] + "?", "zlib:", "zlib:AAAA"):
+        with pytest.raises(ConfigError, match="no whole compressed text"):
+            resolve(data, broken)
+
+
+def test_the_storage_of_the_run_form_replaces_that_of_the_config(data):
+    config = f"{CONFIG}\nbackend: {{storage: s3://bucket/a}}"
+    assert resolve(data, config).storage == "s3://bucket/a"
+    resolved = run(config, "{}", str(data), storage=" s3://bucket/b ")
+    assert resolved.storage == "s3://bucket/b"
+    assert from_json(resolved.config).backend.storage == "s3://bucket/b"
+
+
+def test_what_is_applied_when_a_pipeline_is_compiled_comes_too_late_in_a_run(data):
+    with pytest.raises(ConfigError, match=r"backend.kubernetes: is applied when a pipeline is compiled"):
+        resolve(data, f"{CONFIG}\nbackend: {{kubernetes: {{shm_size: 2Gi}}}}")
 
 
 def test_two_thousand_features_are_not_too_many(data):
     features = [{"name": f"c{number:04}", "type": "number"} for number in range(2000)]
     config = json.dumps({"input_features": features, "output_features": [{"name": "price", "type": "number"}]})
-    assert len(resolve(data, config).config) < step.MOST_CONFIG_BYTES
+    assert len(resolve(data, config).config) < MOST_BYTES / 2
 
 
 def test_nothing_is_written_beside_the_data(data):

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from ostinato.errors import DataError
+from ostinato.errors import DataError, OstinatoError
 from ostinato.load import load_config
 from ostinato.model.folder import load_model
 from ostinato.trainer.progress import Quiet
 from ostinato_components import train
 from ostinato_components.preprocess.preprocessing import run as preprocess
+from ostinato_components.train.processes import check_accelerators
 from ostinato_components.train.step import TrainResult
 
 INPUTS = [{"name": "a", "type": "number"}, {"name": "c", "type": "category"}, {"name": "b", "type": "binary"}]
@@ -116,3 +118,11 @@ def test_more_processes_than_rows_are_refused(tmp_path):
     preprocess(few, config({}), str(tmp_path / "data"))
     with pytest.raises(DataError, match="training rows for 4 processes"):
         trained(str(tmp_path / "data"), tmp_path / "model", {"num_workers": 4})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_an_error_and_not_days_on_a_cpu() -> None:
+    with pytest.raises(OstinatoError, match=r"accelerators: 2 were asked for, and this pod has none"):
+        check_accelerators("2")
+    for none in ("0", "", " "):
+        check_accelerators(none)

@@ -137,7 +137,8 @@ def test_curves_are_one_file_that_loads_nothing(tmp_path: Path) -> None:
     page = (tmp_path / "curves.html").read_text()
     assert page.count("<svg") == len(result.history["validation"]["y"])
     assert "<script" not in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
 
 
 def test_a_name_in_the_curves_is_escaped(tmp_path: Path) -> None:
