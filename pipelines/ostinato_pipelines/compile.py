@@ -23,7 +23,7 @@ from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
 from ostinato.load import canonical_json, from_json
 from ostinato.lock import IMAGE
-from ostinato.packing import check_size, packed
+from ostinato.packing import MOST_BYTES, check_size, packed
 from ostinato.storage import is_local
 from ostinato_components.images import DATA_IMAGE, TRAIN_IMAGE
 from ostinato_pipelines.pipeline import make_pipeline
@@ -103,8 +103,7 @@ def pipeline_text(
     config, backend, contract, has_gate = "", BackendSpec(), None, False
     if document is not None:
         loaded = from_json(canonical_json(document))
-        backend, has_gate = loaded.backend, loaded.gate is not None
-        contract = contract_text(loaded)
+        backend, has_gate, contract = loaded.backend, loaded.gate is not None, contract_text(loaded)
         # It is applied here, and so no part of what a run is keyed on.
         config = packed(canonical_json(without_kubernetes(document)))
         check_size(config)
@@ -127,15 +126,6 @@ def pipeline_text(
     return text
 
 
-def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document without `backend.kubernetes`."""
-    backend = document.get("backend")
-    if not isinstance(backend, Mapping) or "kubernetes" not in backend:
-        return dict(document)
-    rest = {key: value for key, value in backend.items() if key != "kubernetes"}
-    return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
-
-
 def contract_text(config: Config) -> str | None:
     """The contract of the data as it travels with the pipeline; empty where the step reads it, None for none.
 
@@ -148,12 +138,21 @@ def contract_text(config: Config) -> str | None:
     if not is_local(path):
         return ""
     # As JSON, where `{{$` can be said otherwise: KFP would take it for a placeholder.
-    text = to_json(read_contract(path)).replace("{{$", r"\u007b{$")
+    text = packed(to_json(read_contract(path)).replace("{{$", r"\u007b{$"))
     size = len(json.dumps(text).encode())
-    if size > MOST_CONTRACT_BYTES:
-        message = f"has {size:,} bytes as JSON, and a pipeline can carry {MOST_CONTRACT_BYTES:,}"
+    if size > MOST_BYTES:
+        message = f"has {size:,} bytes, compressed, and a pipeline can carry {MOST_BYTES:,}"
         raise ConfigError(Problem(path, message, hint="put it into a bucket, and name its URI in data_contract.path"))
     return text
+
+
+def without_kubernetes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without `backend.kubernetes`."""
+    backend = document.get("backend")
+    if not isinstance(backend, Mapping) or "kubernetes" not in backend:
+        return dict(document)
+    rest = {key: value for key, value in backend.items() if key != "kubernetes"}
+    return {**document, "backend": rest} if rest else {key: document[key] for key in document if key != "backend"}
 
 
 def named_images(image_data: str | None = None, image_train: str | None = None) -> dict[str, str]:

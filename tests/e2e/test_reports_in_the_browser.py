@@ -1,6 +1,7 @@
 """The reports as Kubeflow's run page shows them: Chromium, the `srcdoc` of an iframe that may only run scripts."""
 
 import html
+import json
 import os
 import shutil
 from pathlib import Path
@@ -11,9 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import sync_playwright
 
+from ostinato.contract.data import describe
+from ostinato.contract.file import read_statistics, to_yaml
 from ostinato.load import canonical_json, load_config
 from ostinato.trainer.progress import Quiet
-from ostinato_components import evaluate, infer_schema, preprocess, train
+from ostinato_components import evaluate, infer_schema, preprocess, train, validate_data
+from ostinato_components.gate import report as gate_report
+from ostinato_components.gate.bootstrap import Interval
+from ostinato_components.gate.decision import Comparison, Decision, Slice
 
 LONG = "a_column_whose_name_goes_on_and_on_without_any_place_where_it_could_be_broken_into_two_lines"
 SCRIPT = "<script>alert(document.cookie)</script>"
@@ -33,7 +39,18 @@ CONFIG = {
     "combiner": {"type": "concat", "num_fc_layers": 1, "output_size": 8},
     "trainer": {"epochs": 4, "batch_size": 64, "learning_rate": 0.02},
 }
-REPORTS = ("profile", "learning_curves", "report")
+COMPARISON = Comparison(f"{LONG} {SCRIPT}", "accuracy", 0.5, 0.7, Interval(-0.4, 0.1), (f"{SCRIPT} is worse",))
+DECISION = Decision(
+    "refused",
+    100,
+    (COMPARISON,),
+    (Slice(SCRIPT, IMAGE, 40, (COMPARISON,)),),
+    (f"{SCRIPT} is worse", LONG),
+    (IMAGE,),
+    {"bundle": SCRIPT, "ostinato_version": "1"},
+    {"bundle": IMAGE, "ostinato_version": "1"},
+)
+REPORTS = ("profile", "learning_curves", "report", "data_validation", "gate")
 FRAME = """<!doctype html><body style="margin: 0">
 <iframe sandbox="allow-scripts" srcdoc="{}" style="border: 0; width: 100%; height: calc(100vh - 8px)"></iframe>"""
 
@@ -82,7 +99,21 @@ def reports(tmp_path_factory):
         metrics_path=str(root / "m"),
         predictions_path=str(root / "p"),
     )
+    validate(root, data, pages["data_validation"])
+    Path(pages["gate"]).write_text(gate_report.render_report(DECISION))
     return {name: Path(path).read_text() for name, path in pages.items()}
+
+
+def validate(root, data, page):
+    """The report of other data against the contract of these."""
+    (root / "contract.yaml").write_text(to_yaml(describe(read_statistics(str(root / "t")))))
+    others = table(300)
+    others = others.set_column(6, "kind", pa.array([f"{IMAGE} {number % 7}" for number in range(300)]))
+    pq.write_table(others.append_column(f"{LONG} {SCRIPT}", others[LONG]), data)
+    infer_schema.run(data, "", str(root / "s2"), str(root / "t2"), str(root / "p2"))
+    paths = {"report_path": page, "findings_path": str(root / "f"), "proposal_path": str(root / "c")}
+    config = json.dumps({"path": str(root / "contract.yaml")})
+    assert validate_data.run(str(root / "t2"), config, (root / "contract.yaml").read_text(), **paths)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ class Resolved:
     """What the later steps are asked to do; each field is a part of their cache keys."""
 
     config: str
-    """The config, overrides merged, as canonical JSON, without the sections that decide on going on; packed."""
+    """The config, overrides merged, as canonical JSON, packed, without the sections that decide whether it goes on."""
     data_config: str
     """The part of it that preprocessing reads: another learning rate gives the same; packed."""
     digest: str
@@ -118,10 +118,6 @@ def resolve_config(
         message = f"is {num_nodes}, and this pipeline was made to train on one machine"
         hint = "compile this config by itself (ostinato compile config.yaml), or set it to 1"
         problems.append(Problem("backend.trainer.num_nodes", message, "1", hint))
-    if loaded.config.backend.kubernetes != KubernetesSpec():
-        message = "is applied when a pipeline is compiled, and this run has begun"
-        hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
-        problems.append(Problem("backend.kubernetes", message, hint=hint))
     for name, section in zip(GUARDS, guarding(loaded.config), strict=True):
         if (section is not None) != (name in guards):
             message = (
@@ -129,6 +125,10 @@ def resolve_config(
             )
             hint = "compile this config by itself (ostinato compile config.yaml)"
             problems.append(Problem(name, message, hint=hint))
+    if loaded.config.backend.kubernetes != KubernetesSpec():
+        message = "is applied when a pipeline is compiled, and this run has begun"
+        hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
+        problems.append(Problem("backend.kubernetes", message, hint=hint))
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:

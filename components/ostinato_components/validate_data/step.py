@@ -13,6 +13,7 @@ from ostinato.contract.data import Finding, compare, describe
 from ostinato.contract.file import from_yaml, read_contract, read_statistics, to_yaml, with_checks_of
 from ostinato.contract.spec import ChecksSpec, Contract, DataContractSpec
 from ostinato.errors import DataError, Problem
+from ostinato.packing import unpacked
 from ostinato_components.validate_data.report import render_report
 
 MOST_PROBLEMS = 30
@@ -62,7 +63,7 @@ def run(
     Args:
         statistics_path: statistics that the step infer_schema wrote.
         config: the section `data_contract` as JSON.
-        contract: the contract, YAML or JSON, where the `path` of the section is local; a URI is read here.
+        contract: the contract, YAML or JSON, or packed, where the `path` of the section is local; a URI is read here.
         report_path: where the report goes.
         findings_path: where the findings go.
         proposal_path: where the contract of today's data goes.
@@ -74,7 +75,7 @@ def run(
     spec = DataContractSpec.model_validate_json(config, strict=False)
     statistics = read_statistics(statistics_path)
     travelled = contract and storage.is_local(spec.path)
-    known = from_yaml(contract, spec.path) if travelled else read_contract(spec.path)
+    known = from_yaml(unpacked(contract), spec.path) if travelled else read_contract(spec.path)
     validation = validate(known, statistics, spec.checks)
     say(validation)
     error = validation.refusal
