@@ -98,6 +98,9 @@ class Decoder(nn.Module, ABC):
 class Loss(nn.Module, ABC):
     """Logits and targets -> one number. Built from its spec and the shape of the output."""
 
+    is_mean: bool = True
+    """Whether it is the weighted mean of `rows`; then the loss of a batch follows from those of its parts."""
+
     def __init__(self, spec: Spec, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
@@ -123,6 +126,11 @@ class Loss(nn.Module, ABC):
     def weights(self, targets: Tensor) -> Tensor | None:
         """[N] weight of each row; 0 leaves a row out; None where all rows count alike."""
         return None if self.shape.kind == "number" else (targets >= 0).to(torch.float32)
+
+    def total_weight(self, targets: Tensor) -> Tensor:
+        """[N] targets -> scalar, the sum of the rows' weights."""
+        weights = self.weights(targets)
+        return torch.tensor(float(len(targets)), device=targets.device) if weights is None else weights.sum()
 
     def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
         """[N, K] logits, [N] targets -> scalar, the weighted mean over rows; 0 where no row counts.

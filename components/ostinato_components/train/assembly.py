@@ -30,9 +30,11 @@ def make_trainer(
 ) -> Trainer:
     """The model of the config, its weights drawn and its encoders fitted on training rows, with its trainer."""
     torch.manual_seed(seed)
-    model = ECD(config, data.shapes(config)).to(processes.device)
-    sample = training.sample(_FIT_ROWS)
+    model = ECD(config, data.shapes(config))
+    # On the CPU: bin edges and means are the same bits wherever training is, and sorting needs no memory of the GPU.
+    sample = {name: column.cpu() for name, column in training.sample(_FIT_ROWS).items()}
     model.fit(sample, sample)
+    model.to(processes.device)
     trainer = Trainer(
         model,
         config,

@@ -107,6 +107,16 @@ class ECD(nn.Module):
             losses[name] = self.output(name).loss(values, target, sum_up)
         return losses
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether the gradient of a batch is that of its parts, each weighed by `total_weights`."""
+        looks_at_the_batch = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.modules())
+        return not looks_at_the_batch and all(self.output(name).loss.is_mean for name in self.loss_weights)
+
+    def total_weights(self, targets: Mapping[str, Tensor]) -> Tensor:
+        """[O] the weight that the rows have in the loss of each output."""
+        return torch.stack([self.output(name).loss.total_weight(targets[name]) for name in self.loss_weights])
+
     def total_loss(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the outputs' losses."""
         return torch.stack([losses[name] * weight for name, weight in self.loss_weights.items()]).sum()

@@ -22,6 +22,8 @@ SMALLEST = 32
 LARGEST = 256
 EVALUATION = 4096
 """Rows of an evaluation batch, where memory allows."""
+PART_BYTES = 1 << 25
+"""Activations of what a CPU works on at once. More leave its caches, and are given back to the system at every step."""
 _MEMORY_SHARE = 0.25
 """Share of the device's memory that activations may take."""
 
@@ -62,6 +64,8 @@ def plan_batches(spec: TrainerSpec, num_rows: int, bytes_per_row: int, processes
             steps = wanted // size
     evaluation = None if spec.eval_batch_size is None else _given(spec.eval_batch_size)
     largest = max(size, count * fitting(EVALUATION, bytes_per_row, device))
+    if device.type == "cpu":
+        largest = count * min(EVALUATION, part_rows(bytes_per_row))
     return BatchPlan(size, steps or 1, evaluation * count if evaluation else largest, grown)
 
 
@@ -81,6 +85,11 @@ def fitting(rows: int, bytes_per_row: int, device: torch.device) -> int:
     while rows > 1 and rows * bytes_per_row > budget:
         rows //= 2
     return rows
+
+
+def part_rows(bytes_per_row: int) -> int:
+    """Rows that a CPU works on at once; at least 1."""
+    return max(1, PART_BYTES // bytes_per_row)
 
 
 def activation_bytes(network: nn.Module, loss: Callable[[], Tensor], num_rows: int) -> int:

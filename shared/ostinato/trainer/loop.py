@@ -22,7 +22,7 @@ from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
 from ostinato.model.ecd import ECD
 from ostinato.resources import freed_memory_kept
 from ostinato.trainer.agreement import Agreement
-from ostinato.trainer.batch_size import BatchPlan, activation_bytes, plan_batches
+from ostinato.trainer.batch_size import BatchPlan, activation_bytes, part_rows, plan_batches
 from ostinato.trainer.checkpoint import Checkpoints
 from ostinato.trainer.decision import Decision, State
 from ostinato.trainer.device import random_state, restore_random_state, suitable_threads, threads
@@ -92,6 +92,8 @@ class Trainer:
         if self.processes.size > 1 and config.backend.trainer.strategy == "fsdp":
             fully_shared(model)
         self._stepper = Stepper(model, self._spec, self.learning_rate, self.processes, sample)
+        if self._works_in_parts():
+            self._stepper.most_rows = part_rows(row_bytes)
         local_bytes = row_bytes * self.batches.batch_size // self.processes.size
         self._threads = suitable_threads(local_bytes, self.processes.local_size)
         self._batch_size = self._next_batch_size = self.batches.batch_size
@@ -121,6 +123,11 @@ class Trainer:
             self._spec.increase_batch_size_on_plateau,
         )
         self._total = self.total_steps
+
+    def _works_in_parts(self) -> bool:
+        """Whether steps are done part by part on the CPU. A compiled network would be compiled for each size."""
+        is_fsdp = self.processes.size > 1 and self.config.backend.trainer.strategy == "fsdp"
+        return self.processes.device.type == "cpu" and self.model.adds_up and not (is_fsdp or self._spec.compile)
 
     @property
     def has_model(self) -> bool:
@@ -296,8 +303,8 @@ class Trainer:
     def _step(self, batch: Batch, number: int, num_batches: int) -> None:
         state, window = self.state, self.batches.accumulation
         first = number - number % window
-        total, losses = self._stepper.accumulate(batch, min(window, num_batches - first))
         num_rows = self.training.batch_rows(self._batch_size, number)
+        total, losses = self._stepper.accumulate(batch, min(window, num_batches - first), num_rows)
         self._running.add(total, losses, num_rows)
         self.speed.rows += num_rows
         rate = self._rate()

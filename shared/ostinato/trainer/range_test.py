@@ -47,7 +47,7 @@ def _found(model: ECD, config: Config, training: Rows, batch_size: int, *, seed:
     smooth, lowest, best = 0.0, math.inf, BOUNDS[1] * _BELOW
     for number, batch in enumerate(itertools.islice(itertools.chain.from_iterable(passes), _STEPS)):
         rate = _LOWEST * (_HIGHEST / _LOWEST) ** (number / (_STEPS - 1))
-        loss = float(stepper.accumulate(batch, 1)[0])
+        loss = float(stepper.accumulate(batch, 1, len(next(iter(batch.values()))))[0])
         smooth = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
         unbiased = smooth / (1 - _SMOOTHING ** (number + 1))
         if not math.isfinite(loss) or (number and unbiased > _DIVERGED * lowest):

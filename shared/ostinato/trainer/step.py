@@ -39,29 +39,34 @@ class Stepper:
         self._shared = shared
         self._network = torch.compile(shared) if spec.compile else shared
         self._is_compiled = False
-        self._window: list[Batch] = []
-        self.parts = 1
-        """Pieces in which a batch is worked on, because the whole did not fit into memory."""
+        self._window: list[tuple[Batch, int]] = []
+        self.most_rows: int | None = None
+        """Rows of a process that are worked on at once; None for a whole batch."""
 
     def state(self) -> dict[str, Any]:
         """What the next steps depend on, besides the weights."""
         scale = None if self._scale is None else [self._scale.factor, self._scale.good]
-        return {"optimizer": self._optimizer.state(), "scale": scale, "parts": self.parts}
+        return {"optimizer": self._optimizer.state(), "scale": scale, "most_rows": self.most_rows}
 
     def load(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
         self._optimizer.load(state["optimizer"])
-        self.parts = state["parts"]
+        self.most_rows = state["most_rows"]
         if state["scale"] is not None:
             self._scale = LossScale(*state["scale"])
 
-    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum of the losses, and each output's own; over the rows of all processes."""
+    def losses(self, batch: Batch, shares: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of the losses, and each output's own; over the rows of all processes.
+
+        `shares`: [O] what the loss of each output is multiplied by, where the batch is part of another.
+        """
         kind = self._processes.device.type
         with torch.autocast(kind, self._precision, enabled=self._precision is not None):
             logits = self._forward(batch)
         sum_up = self._processes.sum_up if self._processes.size > 1 else None
         losses = self._model.losses(logits, batch, sum_up)
+        if shares is not None:
+            losses = {name: loss * share for (name, loss), share in zip(losses.items(), shares, strict=True)}
         return self._model.total_loss(losses), losses
 
     def _forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -78,10 +83,11 @@ class Stepper:
         self._is_compiled = True
         return logits
 
-    def accumulate(self, batch: Batch, num_batches: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def accumulate(self, batch: Batch, num_batches: int, num_rows: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Adds the gradient of a batch, one of `num_batches` of an update; gives the losses, not differentiable.
 
-        A batch whose activations do not fit into the memory of a GPU is worked on in halves, quarters and so on.
+        A batch of more than `most_rows` is worked on in parts; so is one whose activations do not fit into the memory
+        of a GPU, in halves, quarters and so on. `num_rows` are those of all processes.
 
         Raises:
             ConfigError: not even a single row fits.
@@ -90,37 +96,55 @@ class Stepper:
             self._clear_gradients()
         while True:
             try:
-                return self._backward(batch, num_batches)
+                found = self._backward(batch, num_rows, num_batches, len(self._window) == num_batches - 1)
             except torch.OutOfMemoryError as error:
                 self._halve(batch, error)
+            else:
+                self._window.append((batch, num_rows))
+                return found
 
     def _halve(self, batch: Batch, error: torch.OutOfMemoryError) -> None:
+        most = min(_length(batch), self.most_rows or _length(batch))
         # The gradient of the batch is half there, and so would be that of other processes.
-        if self._processes.size > 1 or self._window or 2 * self.parts > _length(batch):
+        if self._processes.size > 1 or self._window or most == 1:
             hint = (
                 "a smaller trainer.batch_size (with gradient_accumulation_steps), enable_gradient_checkpointing: true"
             )
             raise ConfigError(Problem("trainer", "the memory of the GPU is too small for a step", hint=hint)) from error
-        self.parts *= 2
+        self.most_rows = -(-most // 2)
         self._clear_gradients()
         torch.cuda.empty_cache()
 
-    def _backward(self, batch: Batch, num_batches: int) -> tuple[Tensor, dict[str, Tensor]]:
-        pieces = [batch] if self.parts == 1 else _pieces(batch, self.parts)
+    def _backward(
+        self, batch: Batch, num_rows: int, num_batches: int, is_exchanged: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Adds the gradient of a batch, which is exchanged with other processes if it is the last one of an update."""
+        # Every process must find as many parts.
+        local_rows = -(-num_rows // self._processes.size)
+        count = 1 if self.most_rows is None else -(-local_rows // self.most_rows)
+        pieces = [batch] if count == 1 else _pieces(batch, count)
+        shares = self._shares(pieces)
         found: list[tuple[Tensor, dict[str, Tensor]]] = []
         for number, piece in enumerate(pieces):
-            weight = _length(piece) / _length(batch) if len(pieces) > 1 else 1.0
-            is_last = number == len(pieces) - 1 and len(self._window) == num_batches - 1
-            with self._gradients_stay_here(not is_last):
-                total, losses = self.losses(piece)
-                self._objective(total, weight / num_batches).backward()  # type: ignore[no-untyped-call]
-            found.append((total.detach() * weight, {name: loss.detach() * weight for name, loss in losses.items()}))
-        self._window.append(batch)
+            with self._gradients_stay_here(not (is_exchanged and number == len(pieces) - 1)):
+                total, losses = self.losses(piece, None if shares is None else shares[number])
+                objective = self._objective(total, 1 / num_batches, is_penalized=number == 0)
+                objective.backward()  # type: ignore[no-untyped-call]
+            found.append((total.detach(), {name: loss.detach() for name, loss in losses.items()}))
         if len(found) == 1:
             return found[0]
         names = found[0][1]
         total = torch.stack([one for one, _ in found]).sum()
         return total, {name: torch.stack([losses[name] for _, losses in found]).sum() for name in names}
+
+    def _shares(self, pieces: list[Batch]) -> Tensor | None:
+        """[P, O] what each piece counts in the loss of each output; None for a batch in one piece."""
+        if len(pieces) == 1:
+            return None
+        weights = torch.stack([self._model.total_weights(piece) for piece in pieces])
+        if self._processes.size > 1:
+            weights = self._processes.sum_up(weights)
+        return weights / weights.sum(dim=0).clamp_min(torch.finfo(weights.dtype).tiny)
 
     def _gradients_stay_here(self, wanted: bool) -> contextlib.AbstractContextManager[None]:
         """Leaves out the exchange of gradients, which is wanted once an update only."""
@@ -140,12 +164,13 @@ class Stepper:
         def again() -> float:
             self._clear_gradients()
             sum_of_losses = 0.0
-            for batch in window:
-                objective = self._objective(self.losses(batch)[0], 1 / len(window))
-                objective.backward()  # type: ignore[no-untyped-call]
-                sum_of_losses += float(objective.detach())
+            for batch, num_rows in window:
+                sum_of_losses += float(self._backward(batch, num_rows, len(window), True)[0]) / len(window)
+            if self._scale is not None:
+                self._scale.undo(self._parameters, self._processes)
             clip_gradients(self._parameters, self._spec.gradient_clipping)
-            return sum_of_losses
+            penalty = self._penalty()
+            return sum_of_losses if penalty is None else sum_of_losses + float(penalty.detach())
 
         self._optimizer.step(again)
 
@@ -154,24 +179,28 @@ class Stepper:
         for parameter in self._parameters:
             parameter.grad = None
 
-    def _objective(self, total: Tensor, weight: float) -> Tensor:
-        """What is differentiated: the loss and the penalty on the weights."""
+    def _objective(self, total: Tensor, weight: float, *, is_penalized: bool) -> Tensor:
+        """What is differentiated: the loss and, once a batch, the penalty on the weights."""
         # Gradients are averaged over the processes, and each has that of its own rows only.
-        objective = self._penalized(total * self._processes.size if self._processes.size > 1 else total)
+        objective = total * self._processes.size if self._processes.size > 1 else total
+        penalty = self._penalty() if is_penalized else None
+        if penalty is not None:
+            objective = objective + penalty
         if self._scale is not None:
             weight *= self._scale.factor
         return objective if weight == 1 else objective * weight
 
-    def _penalized(self, total: Tensor) -> Tensor:
+    def _penalty(self) -> Tensor | None:
+        """What regularization adds to the loss; None where there is none."""
         strength, kind = self._spec.regularization_lambda, self._spec.regularization_type
         if not strength or kind is None:
-            return total
+            return None
         penalties = []
         if kind in ("l1", "l1_l2"):
             penalties += [weight.abs().sum() for weight in self._matrices]
         if kind in ("l2", "l1_l2"):
             penalties += [weight.square().sum() for weight in self._matrices]
-        return total + strength * torch.stack(penalties).sum() if penalties else total
+        return strength * torch.stack(penalties).sum() if penalties else None
 
 
 def precision(wanted: bool | str, device: torch.device) -> torch.dtype | None:

@@ -87,6 +87,28 @@ def test_two_processes_train_as_one_does_with_the_same_batches(data, tmp_path, s
 
 
 @pytest.mark.slow
+def test_parts_of_a_batch_count_alike_on_every_process(data, tmp_path):
+    """Of 700 rows by 100 layers about 60 MB of activations are kept: more than a CPU works on at once."""
+    folders = {size: tmp_path / str(size) for size in (1, 2)}
+    document = {
+        "input_features": INPUTS,
+        "output_features": [OUTPUTS[1]],
+        "combiner": {"type": "concat", "num_fc_layers": 100, "output_size": 32, "norm": "layer", "dropout": 0.0},
+        "trainer": {"epochs": 2, "effective_batch_size": 700, "learning_rate": 1e-3, "refit": False},
+    }
+    one, two = (
+        train.run(
+            data, load_config(document | {"backend": {"trainer": {"num_workers": size}}}).config, str(folder),
+            progress=Quiet(),
+        )
+        for size, folder in folders.items()
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        *(result.history["training"]["combined"]["loss"] for result in (one, two)), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.slow
 def test_gradients_of_several_batches_make_an_update_on_every_process(data, tmp_path):
     options = {"gradient_accumulation_steps": 2, "regularization_lambda": 0.01, "optimizer": "rmsprop"}
     assert_same_course(

@@ -47,6 +47,8 @@ class MeanSquaredError(SquaredLoss):
 class RootMeanSquaredError(SquaredLoss):
     """Root of the mean of squared errors."""
 
+    is_mean = False
+
     def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
         """[N, 1], [N] -> scalar."""
         return _root(super().forward(logits, targets, sum_up))
@@ -98,6 +100,8 @@ class MeanAbsolutePercentageError(PercentageLoss):
 @implements(RootMeanSquaredPercentageErrorSpec)
 class RootMeanSquaredPercentageError(PercentageLoss):
     """Root of the mean of squared errors relative to the target."""
+
+    is_mean = False
 
     def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
         """[N, 1], [N] -> [N]."""

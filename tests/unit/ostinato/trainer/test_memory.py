@@ -1,13 +1,15 @@
-"""What happens where the memory of a GPU is too small."""
+"""What happens where memory is too small for a batch, and on the CPU before that: it is worked on in parts."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from test_loop import losses, make, trained
+from test_loop import SHAPES, columns, losses, make, trained, weights
 from torch import nn
 
+from ostinato.config import Config
 from ostinato.errors import ConfigError
+from ostinato.model.ecd import ECD
 from ostinato.trainer.loop import Trainer
 
 
@@ -38,7 +40,7 @@ def test_a_batch_that_does_not_fit_is_trained_on_in_parts_with_the_same_result()
     whole.model.combiner.dropout = 0.0  # type: ignore[assignment]
     parts = small(10, **options)
     found, wanted = losses(trained(parts)), losses(trained(whole))
-    assert parts._stepper.parts == 4
+    assert parts._stepper.most_rows == 8
     # Dropout draws other numbers for parts; what is learned is alike.
     assert found == pytest.approx(wanted, rel=0.1)
 
@@ -52,3 +54,55 @@ def test_a_single_row_that_does_not_fit_is_an_error_that_says_what_to_do() -> No
         trained(small(0))
     with pytest.raises(ConfigError, match="eval_batch_size"):
         trained(small(0, training=False))
+
+
+def in_parts(most_rows: int | None, **options: object) -> Trainer:
+    table = columns(200)
+    table["y"][::3] = -1  # rows without a target: parts of a batch count differently for each output
+    trainer = make(table, outputs=(("y", "category"), ("flag", "binary")), **options)
+    trainer.model.combiner.dropout = 0.0  # type: ignore[assignment]
+    trainer._stepper.most_rows = most_rows
+    return trained(trainer)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"regularization_lambda": 0.01},
+        {"gradient_accumulation_steps": 2},
+        {"optimizer": {"type": "lbfgs", "max_iter": 3}},
+    ],
+)
+def test_parts_of_a_batch_give_what_the_whole_gives(options: dict[str, object]) -> None:
+    parts, whole = in_parts(5, epochs=2, **options), in_parts(None, epochs=2, **options)
+    for split in ("training", "validation"):
+        assert losses(parts, split) == pytest.approx(losses(whole, split), rel=1e-4)
+    for part, wanted in zip(weights(parts), weights(whole), strict=True):
+        torch.testing.assert_close(part, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_on_the_cpu_takes_as_many_rows_as_its_caches_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert make()._stepper.most_rows > 32  # type: ignore[operator]
+    monkeypatch.setattr("ostinato.trainer.batch_size.PART_BYTES", 4000)
+    trainer = make()
+    assert trainer._stepper.most_rows < 32  # type: ignore[operator]
+    assert trainer.evaluator.batch_size == trainer._stepper.most_rows
+    assert make(eval_batch_size=50).evaluator.batch_size == 50
+    assert losses(trained(trainer))[-1] < 1.0
+
+
+def test_what_looks_at_the_whole_batch_is_not_parted() -> None:
+    def model(loss: str, norm: str | None = None) -> ECD:
+        config = Config.model_validate(
+            {
+                "input_features": [{"name": "b", "type": "number"}],
+                "output_features": [{"name": "a", "type": "number", "loss": {"type": loss}}],
+                "combiner": {"type": "concat", "num_fc_layers": 1, "norm": norm},
+            }
+        )
+        return ECD(config, SHAPES)
+
+    assert model("mean_squared_error").adds_up
+    assert model("mean_squared_error", "layer").adds_up
+    assert not model("mean_squared_error", "batch").adds_up
+    assert not model("root_mean_squared_error").adds_up
