@@ -14,7 +14,7 @@ import datetime
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -22,16 +22,14 @@ import torch
 from benchmarks import checkpoints, peer, predict, preprocess, processes, quality, startup, streamed, train
 from benchmarks.measure import HEADER
 
-Rows = Callable[[argparse.Namespace], list[str]]
+Rows = Callable[[argparse.Namespace], Iterable[str]]
 
 
-def peer_rows(options: argparse.Namespace) -> list[str]:
+def peer_rows(options: argparse.Namespace) -> Iterator[str]:
     if options.peer is None:
-        return []
-    if options.scratch:
-        return peer.rows(options.peer, options.scratch)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        return peer.rows(options.peer, folder)
+        yield from peer.rows(options.peer, options.scratch or folder)
 
 
 SPEED: dict[str, Rows] = {
@@ -84,10 +82,12 @@ def main() -> None:
     print(text)
 
 
-def told(name: str, lines: list[str]) -> list[str]:
+def told(name: str, lines: Iterable[str]) -> Iterator[str]:
     """The lines, which one can read while the rest is measured."""
-    print(f"{name}:", *lines, sep="\n", flush=True)
-    return lines
+    print(f"{name}:", flush=True)
+    for line in lines:
+        print(line, flush=True)
+        yield line
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Against Ludwig on this machine: the same commands, files and configs to both, one after the other.
+"""Against Ludwig on this machine: the same commands, files and configs to both, who take turns; the best of each.
+
+A machine whose speed varies by a third from minute to minute would otherwise decide.
 
 `command` is what comes before Ludwig's arguments, such as `/venv/bin/ludwig` or `chroot ROOT /venv/bin/ludwig`. The
 folder with data and configs must have the same path for both: bind it into a chroot. A second is one of the wall clock;
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +45,8 @@ class Contestant:
         return self.run("train", *flags, "--skip_save_processed_input", *changed)
 
 
-def rows(command: str, scratch: str) -> list[str]:
-    """Lines of the table of results; the data lie below `scratch`."""
+def rows(command: str, scratch: str) -> Iterator[str]:
+    """Lines of the table of results, each when it is measured; the data lie below `scratch`."""
     folder = Path(scratch).resolve()
     names = ("ostinato", "peer")
     for name in names:
@@ -52,61 +54,73 @@ def rows(command: str, scratch: str) -> list[str]:
     overrides = ("combiner.batch_ensemble=false", "combiner.dropout=0.0", "trainer.refit=false")
     ours = Contestant(OSTINATO, folder / names[0], overrides)
     theirs = Contestant(shlex.split(command), folder / names[1])
-    return [
-        *preprocess_rows(ours, theirs, folder),
-        *tabular_rows(ours, theirs, folder),
-        *text_rows(ours, theirs, folder),
-        *iris_rows(ours, theirs, folder),
-    ]
+    yield preprocess_row(ours, theirs, folder)
+    yield from tabular_rows(ours, theirs, folder)
+    yield text_row(ours, theirs, folder)
+    yield iris_row(ours, theirs, folder)
 
 
-def preprocess_rows(ours: Contestant, theirs: Contestant, folder: Path) -> list[str]:
+def preprocess_row(ours: Contestant, theirs: Contestant, folder: Path) -> str:
     source = data.write_csv(folder / "million.csv", 1_000_000, text=True)
     config = folder / "preprocess.json"
     config.write_text(json.dumps(explicit(text=True)))
     flags = ["--preprocessing_config", str(config), "--dataset", str(source)]
-    mine, other = ours.run("preprocess", *flags), theirs.run("preprocess", *flags)
-    return [compared("preprocess 1,000,000 rows with text", mine, other, 20, 1 / 8)]
+    mine, other = taking_turns(lambda contestant: contestant.run("preprocess", *flags), ours, theirs)
+    return compared("preprocess 1,000,000 rows with text", mine, other, 20, 1 / 8)
 
 
-def tabular_rows(ours: Contestant, theirs: Contestant, folder: Path) -> list[str]:
+def tabular_rows(ours: Contestant, theirs: Contestant, folder: Path) -> Iterator[str]:
     source = data.write_csv(folder / "tabular.csv", 100_000)
-    mine, other = (epoch(contestant, explicit(), source, 1, 21) for contestant in (ours, theirs))
-    lines = [compared("epoch of 70,000 tabular rows, concat", mine, other, 1.3)]
-    mine, other = (
-        contestant.run(
-            "predict",
-            *("--model_path", str(contestant.folder / "1" / "experiment_run" / "model")),
-            *("--dataset", str(source), "--output_directory", str(contestant.folder / "predicted")),
+    mine, other = epochs(explicit(), source, 1, 21, ours, theirs, rounds=3)
+    yield compared("epoch of 70,000 tabular rows, concat", mine, other, 1.3)
+
+    def predict(contestant: Contestant) -> Measured:
+        model = contestant.folder / "1" / "experiment_run" / "model"
+        written = contestant.folder / "predicted"
+        return contestant.run(
+            "predict", "--model_path", str(model), "--dataset", str(source), "--output_directory", str(written)
         )
-        for contestant in (ours, theirs)
-    )
-    return [*lines, compared("predict 100,000 rows by the command line", mine, other, 4)]
+
+    mine, other = taking_turns(predict, ours, theirs)
+    yield compared("predict 100,000 rows by the command line", mine, other, 4)
 
 
-def text_rows(ours: Contestant, theirs: Contestant, folder: Path) -> list[str]:
+def text_row(ours: Contestant, theirs: Contestant, folder: Path) -> str:
     source = data.write_csv(folder / "text.csv", 100_000, text=True)
-    mine, other = (epoch(contestant, explicit(text=True), source, 2, 3) for contestant in (ours, theirs))
-    return [compared("epoch of 70,000 rows with text, parallel_cnn", mine, other, 1.5)]
+    mine, other = epochs(explicit(text=True), source, 1, 2, ours, theirs, rounds=2)
+    return compared("epoch of 70,000 rows with text, parallel_cnn", mine, other, 1.5)
 
 
-def iris_rows(ours: Contestant, theirs: Contestant, folder: Path) -> list[str]:
+def iris_row(ours: Contestant, theirs: Contestant, folder: Path) -> str:
     config, source = startup.write_iris(folder)
+    flags = ["--config", config, "--dataset", source]
+    mine, other = taking_turns(lambda contestant: contestant.run("train", *flags), ours, theirs, rounds=3)
+    return compared("train on iris from start to end, each by its own defaults", mine, other, 3)
+
+
+def taking_turns(
+    run: Callable[[Contestant], Measured], ours: Contestant, theirs: Contestant, *, rounds: int = 2
+) -> tuple[Measured, Measured]:
+    """The fastest run of each."""
+    runs = [(run(ours), run(theirs)) for _ in range(rounds)]
+    mine, other = (min(side, key=lambda measured: measured.wall_s) for side in zip(*runs, strict=True))
+    return mine, other
+
+
+def epochs(
+    config: dict[str, Any], source: Path, few: int, many: int, ours: Contestant, theirs: Contestant, *, rounds: int
+) -> tuple[Measured, Measured]:
+    """What one more epoch takes each; the peak is that of the whole training."""
+
+    def train(count: int) -> tuple[Measured, Measured]:
+        return taking_turns(lambda contestant: contestant.train(config, source, count), ours, theirs, rounds=rounds)
+
+    sides = zip(train(few), train(many), strict=True)
     mine, other = (
-        min(
-            (contestant.run("train", "--config", config, "--dataset", source) for _ in range(3)),
-            key=lambda measured: measured.wall_s,
-        )
-        for contestant in (ours, theirs)
+        Measured((long.wall_s - short.wall_s) / (many - few), (long.cpu_s - short.cpu_s) / (many - few), long.peak_mb)
+        for short, long in sides
     )
-    return [compared("train on iris from start to end, each by its own defaults", mine, other, 3)]
-
-
-def epoch(contestant: Contestant, config: dict[str, Any], source: Path, few: int, many: int) -> Measured:
-    """What one more epoch takes; the peak is that of the whole training."""
-    short, long = contestant.train(config, source, few), contestant.train(config, source, many)
-    wall, cpu = long.wall_s - short.wall_s, long.cpu_s - short.cpu_s
-    return Measured(wall / (many - few), cpu / (many - few), long.peak_mb)
+    return mine, other
 
 
 def explicit(*, text: bool = False) -> dict[str, Any]:
