@@ -38,6 +38,8 @@ class Encoder(nn.Module, ABC):
 
     output_shape: tuple[int, ...]
     """(D,), or (T, D) where a sequence is not reduced."""
+    skips_padding: bool = False
+    """Whether it gives the same without the first and last steps, where these are padding in every row."""
 
     def fit(self, column: Tensor, target: Tensor | None) -> None:
         """Learns from encoded training rows what is no weight (target means), before training.

@@ -47,8 +47,8 @@ def freed_memory_kept() -> Iterator[None]:
     It would give tensors above some megabytes back to the system after each step and get them anew, page by page, in
     the next: a tenth to a quarter of the time of a step on the CPU. The peak is the same.
     """
-    c = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if c is None or not hasattr(c, "mallopt"):
+    c = _glibc()
+    if c is None:
         yield
         return
     c.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
@@ -58,6 +58,19 @@ def freed_memory_kept() -> Iterator[None]:
     finally:
         c.mallopt(_M_TRIM_THRESHOLD, 128 << 10)  # as it was
         c.malloc_trim(0)
+
+
+def return_freed_memory() -> None:
+    """Gives the system what was freed and malloc still holds; only glibc can be told."""
+    c = _glibc()
+    if c is not None:
+        c.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is glibc."""
+    c = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return c if c is not None and hasattr(c, "malloc_trim") else None
 
 
 def _cpu_limit(root: Path) -> tuple[int, int]:

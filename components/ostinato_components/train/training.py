@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 
+import pyarrow as pa
 import torch
 
 from ostinato import __version__
@@ -17,6 +18,7 @@ from ostinato.config import Config, GlobalPreprocessingSpec
 from ostinato.dataset import DataFolder
 from ostinato.errors import Interrupted, Problem
 from ostinato.load import GUARDS, canonical_json, from_json, render
+from ostinato.resources import freed_memory_kept, return_freed_memory
 from ostinato.trainer.checkpoint import Checkpoints
 from ostinato.trainer.device import deterministic
 from ostinato.trainer.interruption import Interruption
@@ -48,17 +50,22 @@ def train(job: Job, progress: Progress | None = None) -> TrainResult:
         torch.random.fork_rng(),
         together(options.hang_timeout_s) as processes,
         deterministic(processes.device),
+        freed_memory_kept(),
         Interruption() as interruption,
         _checkpoints(job, data, config, processes) as checkpoints,
         _shown(progress, checkpoints, processes) as shown,
     ):
         folder = ModelFolder(job, data, config) if processes.is_first else None
         rows = RowsOfFolder(data, config, processes)
+        training, validation = rows.of("training"), rows.of("validation")
+        # What reading, and in one process preprocessing before it, needed and training does not.
+        pa.default_memory_pool().release_unused()
+        return_freed_memory()
         trainer = make_trainer(
             data,
             config,
-            training=rows.of("training"),
-            validation=rows.of("validation"),
+            training=training,
+            validation=validation,
             seed=job.seed,
             progress=shown,
             processes=processes,

@@ -38,6 +38,13 @@ class ECD(nn.Module):
         input_shapes = {spec.name: dataclasses.replace(shapes[spec.name], num_targets=num_targets) for spec in inputs}
         self.groups, encoders = build_encoders(inputs, input_shapes)
         self.encoders = nn.ModuleDict(encoders)
+        self.paddings = {
+            name: input_shapes[name].padding_code
+            for group in self.groups
+            for name in group.features
+            if isinstance(encoder := self.encoders[group.key], Encoder) and encoder.skips_padding
+        }
+        """The code of padding in each sequence whose encoder skips it."""
         blocks = [self._block(group) for group in self.groups]
         with at("combiner"):
             self.combiner: Combiner = implementation(type(config.combiner))(config.combiner, blocks)

@@ -10,7 +10,6 @@ from typing import Any
 import safetensors
 import torch
 from safetensors.torch import load as read_tensors
-from safetensors.torch import save as write_tensors
 
 from ostinato import __version__, storage
 from ostinato.artifacts import HYPERPARAMETERS, METADATA, WEIGHTS
@@ -20,6 +19,7 @@ from ostinato.errors import DataError, Problem, listing
 from ostinato.features.spec import FeatureSpec
 from ostinato.load import canonical_json, from_json, render
 from ostinato.model.ecd import ECD
+from ostinato.model.tensor_file import tensor_file
 from ostinato.shape import Shape
 
 FORMAT_VERSION = "1"
@@ -42,10 +42,9 @@ def save_model(folder: str, weights: Mapping[str, torch.Tensor], config: Config,
         "hyperparameters_sha256": hashlib.sha256(hyperparameters).hexdigest(),
         "metadata_sha256": hashlib.sha256(metadata).hexdigest(),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     storage.write_bytes_atomic(f"{folder}/{HYPERPARAMETERS}", hyperparameters)
     storage.write_bytes_atomic(f"{folder}/{METADATA}", metadata)
-    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", write_tensors(tensors, {_HEADER: json.dumps(header)}))
+    storage.write_bytes_atomic(f"{folder}/{WEIGHTS}", tensor_file(weights, {_HEADER: json.dumps(header)}))
 
 
 def load_model(folder: str) -> tuple[Config, dict[str, Fitted], ECD]:

@@ -16,13 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load as read_tensors
-from safetensors.torch import save as write_tensors
-from torch import Tensor
 
 from ostinato import storage
 from ostinato.errors import DataError
+from ostinato.model.tensor_file import tensor_file
 from ostinato.trainer.packing import pack, unpack
 
 _KEPT = 2
@@ -61,8 +59,8 @@ class Checkpoints:
         started = time.monotonic()
         self.wait()
         value, tensors = pack(state)
-        copies = {name: _copy(tensor) for name, tensor in tensors.items()}
-        self._pending = self._thread.submit(self._write, step, value, copies, time.monotonic() - started)
+        content = tensor_file(tensors, {_HEADER: json.dumps(value)})
+        self._pending = self._thread.submit(self._write, step, content, time.monotonic() - started)
         self._last = time.monotonic()
 
     def wait(self) -> None:
@@ -108,10 +106,9 @@ class Checkpoints:
                 with contextlib.suppress(OSError):  # those of other trainings may be beside it
                     Path(storage.local_path(self.folder)).parent.rmdir()
 
-    def _write(self, step: int, value: Any, tensors: dict[str, Tensor], copied_s: float) -> None:
+    def _write(self, step: int, content: memoryview, copied_s: float) -> None:
         started = time.monotonic()
         try:
-            content = write_tensors(tensors, {_HEADER: json.dumps(value)})
             name = f"step-{step:010d}.{self._rank}-of-{self._size}.{_digest(content)}.safetensors"
             storage.write_bytes_atomic(f"{self.folder}/{name}", content)
             self.step, self.failure = step, ""
@@ -140,17 +137,7 @@ def _names(folder: str) -> list[str]:
     return [name for name in names if _NAME.search(name)]
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    """On the CPU, contiguous, and no view of what training goes on to change."""
-    copied = tensor.detach()
-    return (
-        copied.cpu().contiguous()
-        if copied.device.type != "cpu"
-        else copied.clone(memory_format=torch.contiguous_format)
-    )
-
-
-def _digest(content: bytes) -> str:
+def _digest(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 

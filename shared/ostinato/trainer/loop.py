@@ -20,7 +20,7 @@ from ostinato.config import Config
 from ostinato.errors import ConfigError, Problem
 from ostinato.metrics.spec import COMBINED, LOSS, canonical, objective
 from ostinato.model.ecd import ECD
-from ostinato.resources import freed_memory_kept
+from ostinato.resources import return_freed_memory
 from ostinato.trainer.agreement import Agreement
 from ostinato.trainer.batch_size import BatchPlan, activation_bytes, part_rows, plan_batches
 from ostinato.trainer.checkpoint import Checkpoints
@@ -173,10 +173,12 @@ class Trainer:
                 "there are no validation rows: the best model is the one with the best training metric, "
                 "and nothing tells when it learns the training rows by heart"
             )
-        with threads(self._threads), freed_memory_kept():
+        with threads(self._threads):
             try:
                 while not self.state.stopped:
                     self.epoch()
+                # A checkpoint needs less than the steps did.
+                return_freed_memory()
                 self._save()
             finally:
                 # After a divergence too: what is left is the best model, not the broken one.

@@ -15,8 +15,9 @@ from ostinato.errors import ConfigError, Problem
 from ostinato.model.ecd import ECD
 from ostinato.trainer.loss_scale import LossScale
 from ostinato.trainer.optimizer import build_optimizer, layer_weights
+from ostinato.trainer.pieces import pieces
 from ostinato.trainer.processes import Processes
-from ostinato.trainer.rows import Batch, share
+from ostinato.trainer.rows import Batch
 from ostinato.trainer.sharing import data_parallel, is_fsdp
 from ostinato.trainer.spec import GradientClippingSpec, TrainerSpec
 
@@ -39,6 +40,8 @@ class Stepper:
         self._shared = shared
         self._network = torch.compile(shared) if spec.compile else shared
         self._is_compiled = False
+        # On a GPU the host would have to wait for it, and each size is compiled anew.
+        self._paddings = {} if processes.device.type != "cpu" or spec.compile else model.paddings
         self._window: list[tuple[Batch, int]] = []
         self.most_rows: int | None = None
         """Rows of a process that are worked on at once; None for a whole batch."""
@@ -122,11 +125,11 @@ class Stepper:
         # Every process must find as many parts.
         local_rows = -(-num_rows // self._processes.size)
         count = 1 if self.most_rows is None else -(-local_rows // self.most_rows)
-        pieces = [batch] if count == 1 else _pieces(batch, count)
-        shares = self._shares(pieces)
+        parts = pieces(batch, count, self._paddings)
+        shares = self._shares(parts)
         found: list[tuple[Tensor, dict[str, Tensor]]] = []
-        for number, piece in enumerate(pieces):
-            with self._gradients_stay_here(not (is_exchanged and number == len(pieces) - 1)):
+        for number, piece in enumerate(parts):
+            with self._gradients_stay_here(not (is_exchanged and number == len(parts) - 1)):
                 total, losses = self.losses(piece, None if shares is None else shares[number])
                 objective = self._objective(total, 1 / num_batches, is_penalized=number == 0)
                 objective.backward()  # type: ignore[no-untyped-call]
@@ -137,11 +140,11 @@ class Stepper:
         total = torch.stack([one for one, _ in found]).sum()
         return total, {name: torch.stack([losses[name] for _, losses in found]).sum() for name in names}
 
-    def _shares(self, pieces: list[Batch]) -> Tensor | None:
-        """[P, O] what each piece counts in the loss of each output; None for a batch in one piece."""
-        if len(pieces) == 1:
+    def _shares(self, parts: list[Batch]) -> Tensor | None:
+        """[P, O] what each part counts in the loss of each output; None for a batch in one part."""
+        if len(parts) == 1:
             return None
-        weights = torch.stack([self._model.total_weights(piece) for piece in pieces])
+        weights = torch.stack([self._model.total_weights(part) for part in parts])
         if self._processes.size > 1:
             weights = self._processes.sum_up(weights)
         return weights / weights.sum(dim=0).clamp_min(torch.finfo(weights.dtype).tiny)
@@ -215,12 +218,6 @@ def precision(wanted: bool | str, device: torch.device) -> torch.dtype | None:
 
 def _length(batch: Batch) -> int:
     return len(next(iter(batch.values())))
-
-
-def _pieces(batch: Batch, count: int) -> list[Batch]:
-    """The rows of a batch in so many parts, as even as may be."""
-    bounds = [share(_length(batch), number, count) for number in range(count)]
-    return [{name: column[start:stop] for name, column in batch.items()} for start, stop in bounds]
 
 
 def clip_gradients(parameters: list[torch.nn.Parameter], spec: GradientClippingSpec) -> None:

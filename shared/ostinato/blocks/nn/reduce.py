@@ -23,6 +23,11 @@ def reducer(mode: ReduceMode | None, length: int, size: int) -> Reducer | None:
             return Pool(mode, size)
 
 
+def takes_any_length(reduce: Reducer | None) -> bool:
+    """Whether steps of padding make no difference to what comes out."""
+    return reduce is not None and not isinstance(reduce, Concat)
+
+
 class Reducer(nn.Module):
     """[N, T, D] and a mask of the steps that are no padding -> [N, output_size]."""
 

@@ -10,7 +10,7 @@ from ostinato.blocks.nn.embedding import embedding
 from ostinato.blocks.nn.fc_stack import FCStack
 from ostinato.blocks.nn.initializers import initialize
 from ostinato.blocks.nn.norms import norm
-from ostinato.blocks.nn.reduce import Pool, Reducer, reducer
+from ostinato.blocks.nn.reduce import Pool, Reducer, reducer, takes_any_length
 from ostinato.blocks.spec import FCLayerSpec, FCStackSpec, Initializer
 from ostinato.encoders.sequence.spec import ConvLayerSpec, EmbedSpec, ParallelCNNSpec, SequenceEncoderSpec
 from ostinato.errors import ConfigError, Problem, listing
@@ -72,6 +72,7 @@ class Embed(SequenceEncoder):
         super().__init__(spec, shape)
         self.symbols = Symbols(spec, shape, spec.weights_initializer)
         self.reduce = reducer(spec.reduce_output, shape.length, self.symbols.size)
+        self.skips_padding = takes_any_length(self.reduce)
         self.output_shape = _output_shape(self.reduce, shape.length, self.symbols.size)
 
     def forward(self, column: Tensor) -> Tensor:
@@ -101,6 +102,7 @@ class ParallelCNN(SequenceEncoder):
                 )
             )
         self.reduce = reducer(spec.reduce_output, length, filters)
+        self.skips_padding = takes_any_length(self.reduce) and self.pool_size == 1
         self.stack = FCStack(_fc_spec(spec), self.reduce.output_size) if self.reduce is not None else None
         self.output_shape = (self.stack.output_size,) if self.stack is not None else (length, filters)
 
@@ -160,8 +162,11 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """[N, T, I], [N, T] -> [N, T / pool_size, D]; where there is only padding, anything."""
-        padded = nn.functional.pad(x.transpose(1, 2), (self.left, self.right))
-        hidden: Tensor = self.after(self.convolution(padded).transpose(1, 2))
+        # As an image of one row, whose units lie side by side as they do here: oneDNN need not turn them around, which
+        # takes a quarter of the time.
+        image = nn.functional.pad(x, (0, 0, self.left, self.right)).transpose(1, 2).unsqueeze(2)
+        convolved = nn.functional.conv2d(image, self.convolution.weight.unsqueeze(2), self.convolution.bias)
+        hidden: Tensor = self.after(convolved.squeeze(2).transpose(1, 2))
         if self.pool_size == 1:
             return hidden
         steps = hidden.shape[1] // self.pool_size
