@@ -90,9 +90,9 @@ def _preflight_flags(parser: argparse.ArgumentParser) -> None:
 def preflight(arguments: argparse.Namespace) -> int:
     """Checks before a run is submitted: config, package, data, storage, images, Kubeflow, Secret, quota."""
     from ostinato_pipelines.preflight import check
-    from ostinato_pipelines.preflight.cluster import Place
     from ostinato_pipelines.preflight.run import preflight as run_checks
     from ostinato_pipelines.preflight.run import read_inputs
+    from ostinato_pipelines.remote.connection import Place
 
     inputs = read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
     for flag in ("token_file", "ca_cert"):

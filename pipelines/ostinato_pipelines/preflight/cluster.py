@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import kfp
 import kubernetes
 import urllib3
-from kfp_server_api import ApiException
 from kubernetes.utils.quantity import parse_quantity
 
 from ostinato.backend.kubernetes.spec import S3_KEYS
 from ostinato.errors import ConfigError, OstinatoError, Problem
 from ostinato_pipelines.pods import S3_SECRET
 from ostinato_pipelines.preflight.check import CouldNotCheck
+from ostinato_pipelines.remote.connection import POD, TIMEOUT_S, NoAddress, Place, connect, has_cluster, reason
 
 OLDEST = (2, 17)
-TIMEOUT_S = 15.0
-_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the runs are to be; empty for what the environment says."""
-
-    host: str = ""
-    namespace: str = ""
-    kube_context: str = ""
-    token_file: str = ""
-    ca_cert: str = ""
-
-
-class _Backend(kfp.Client):  # type: ignore[misc]
-    """kfp's client. kfp asks for the server's health when it is made, with tracebacks and for 25 seconds."""
-
-    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
-        """What the server says of itself; kfp's own answer leaves out the version."""
-        answer = self._healthz_api.healthz_service_get_healthz(_preload_content=False, _request_timeout=TIMEOUT_S)
-        said = json.loads(answer.data)
-        if not isinstance(said, dict):
-            raise ValueError("no object")
-        return SimpleNamespace(tag_name=said.get("tag_name", ""), multi_user=said.get("multi_user", False))
 
 
 def check_backend(place: Place, environment: Mapping[str, str] = os.environ) -> str:
@@ -60,30 +30,11 @@ def check_backend(place: Place, environment: Mapping[str, str] = os.environ) -> 
         OstinatoError: it can't, or is not, or does not let us in.
         CouldNotCheck: there is no address, or the server does not know its version.
     """
-    host = place.host or environment.get("KF_PIPELINES_ENDPOINT", "")
-    if not host and not _has_cluster(environment):
-        raise CouldNotCheck("no address of Kubeflow Pipelines: --host, KF_PIPELINES_ENDPOINT, or a kubeconfig")
-    where = host or "Kubeflow Pipelines"
-    token = Path(place.token_file).read_text().strip() if place.token_file else environment.get("KF_PIPELINES_TOKEN")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that this client is for KFP 2
-            backend = _Backend(
-                host=host or None,
-                existing_token=token or None,
-                kube_context=place.kube_context or None,
-                ssl_ca_cert=place.ca_cert or None,
-            )
-        health = backend.get_kfp_healthz()
-    except ApiException as error:
-        hint = "KF_PIPELINES_TOKEN, --token_file" if error.status in (401, 403) else ""
-        raise OstinatoError(Problem(where, f"answers {error.status} {error.reason}", hint=hint)) from error
-    except urllib3.exceptions.HTTPError as error:
-        raise OstinatoError(Problem(where, f"can't be reached: {_reason(error)}")) from error
-    except ValueError as error:
-        raise OstinatoError(
-            Problem(where, "answers, but is no Kubeflow Pipelines", hint="is the address right?")
-        ) from error
+        connection = connect(place, environment)
+    except NoAddress as error:
+        raise CouldNotCheck(str(error)) from error
+    where, health = connection.where, connection.read(connection.backend.get_kfp_healthz)
     version = re.match(r"v?(\d+)\.(\d+)", str(health.tag_name))
     if version is None:
         raise CouldNotCheck(f"{where} can be reached, and says its version is '{health.tag_name}'")
@@ -101,13 +52,13 @@ class Namespace:
     """
 
     def __init__(self, place: Place, environment: Mapping[str, str] = os.environ) -> None:
-        if not _has_cluster(environment):
+        if not has_cluster(environment):
             raise CouldNotCheck("there is no kubeconfig here")
         settings = kubernetes.client.Configuration()
         try:
-            if _POD.exists() and not place.kube_context:
+            if POD.exists() and not place.kube_context:
                 kubernetes.config.load_incluster_config(settings)
-                own = _POD.read_text()
+                own = POD.read_text()
             else:
                 file = environment.get("KUBECONFIG") or None
                 kubernetes.config.load_kube_config(file, place.kube_context or None, settings)
@@ -190,7 +141,7 @@ class Namespace:
                 f"{what} in '{self.name}': the cluster answers {error.status} {error.reason}"
             ) from error
         except urllib3.exceptions.HTTPError as error:
-            raise CouldNotCheck(f"the cluster can't be reached: {_reason(error)}") from error
+            raise CouldNotCheck(f"the cluster can't be reached: {reason(error)}") from error
 
 
 def needs(inputs: Mapping[str, Any], num_nodes: int = 1) -> dict[str, dict[str, Decimal]]:
@@ -222,12 +173,3 @@ def _left(quota: Any, resource: str) -> Iterator[Decimal]:
     for key in (resource, f"requests.{resource}", f"limits.{resource}"):
         if key in hard:
             yield parse_quantity(hard[key]) - parse_quantity(used.get(key, "0"))
-
-
-def _has_cluster(environment: Mapping[str, str]) -> bool:
-    named = environment.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return _POD.exists() or Path(named or "~/.kube/config").expanduser().exists()
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "reason", None) or error).rpartition(": ")[2]

@@ -17,8 +17,9 @@ from ostinato.load import LoadedConfig
 from ostinato.type_inference import check_dataset
 from ostinato_pipelines.compile import MOST_WORKFLOW_BYTES, pipeline_text, workflow_bytes
 from ostinato_pipelines.preflight.check import Check, CouldNotCheck, checked
-from ostinato_pipelines.preflight.cluster import Namespace, Place, check_backend, needs
+from ostinato_pipelines.preflight.cluster import Namespace, check_backend, needs
 from ostinato_pipelines.preflight.images import check_image
+from ostinato_pipelines.remote.connection import Place
 
 Made = TypeVar("Made")
 

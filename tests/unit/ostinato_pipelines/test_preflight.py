@@ -12,8 +12,9 @@ import servers
 from ostinato.errors import ConfigError
 from ostinato_pipelines.cli import main
 from ostinato_pipelines.preflight.check import checked
-from ostinato_pipelines.preflight.cluster import Place, check_backend
+from ostinato_pipelines.preflight.cluster import check_backend
 from ostinato_pipelines.preflight.images import parse
+from ostinato_pipelines.remote.connection import Place
 
 CONFIG = """
 input_features: [{name: width, type: number}]
