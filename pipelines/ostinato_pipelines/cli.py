@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "accept, diff or check the contract of the data"),
     "compile": ("pipeline", "compile a config into a Kubeflow pipeline"),
     "preflight": ("pipeline", "check all that a run on Kubeflow needs, before it is submitted"),
+    "submit": ("remote", "upload a pipeline to Kubeflow and start a run"),
+    "wait": ("remote", "wait for a run on Kubeflow; the exit code says what came of it"),
+    "report": ("remote", "what came of a run, in Markdown for a pull request"),
+    "schedule": ("remote", "let a pipeline run on Kubeflow at times that cron tells"),
     "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
     "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }

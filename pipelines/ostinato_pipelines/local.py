@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 from kfp import components, local
 
-from ostinato.errors import ConfigError, OstinatoError, Problem
+from ostinato.errors import ConfigError, Interrupted, OstinatoError, Problem
 from ostinato.load import load_config
 from ostinato.lock import IMAGE
+from ostinato.storage import write_bytes_atomic
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
 from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
@@ -67,6 +68,8 @@ class LocalRun:
     output_directory: str
     steps: tuple[StepRun, ...]
     seconds: float
+    error: OstinatoError | None = None
+    """What ended it before its end."""
 
     @property
     def results(self) -> dict[str, str]:
@@ -137,9 +140,12 @@ def run_local(
     steps: list[StepRun] = []
     try:
         execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume, steps=steps)
-    except OstinatoError:
+    except OstinatoError as error:
+        ended = LocalRun(str(target), tuple(steps), time.perf_counter() - start, error)
         if steps and steps[-1].name in VERDICTS:  # refused, and the reports say why
-            hand_out(LocalRun(str(target), tuple(steps), time.perf_counter() - start))
+            hand_out(ended)
+        else:
+            write_record(ended)
         raise
     run = LocalRun(str(target), tuple(steps), time.perf_counter() - start)
     hand_out(run)
@@ -295,13 +301,6 @@ def hand_out(run: LocalRun) -> None:
     target = Path(run.output_directory)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        record = {
-            "seconds": round(run.seconds, 3),
-            "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "cached": s.cached} for s in run.steps],
-            "metrics": run.metrics,
-            "artifacts": {step.name: step.artifacts for step in run.steps},
-        }
-        (target / RUN_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         made = {step.name: step for step in run.steps}
         for (step, artifact), name in RESULTS.items():
             if step in made:
@@ -311,6 +310,33 @@ def hand_out(run: LocalRun) -> None:
     except OSError as error:
         place = str(error.filename or target)
         raise OstinatoError(Problem(place, f"can't be written: {error.strerror}")) from error
+    write_record(run)
+
+
+def write_record(run: LocalRun) -> None:
+    """Writes what the run came to; of one that failed without a report, the results of the run before it stay.
+
+    Raises:
+        OstinatoError: it can't be written.
+    """
+    state = "succeeded"
+    if run.error is not None:
+        was_refused = bool(run.steps) and run.steps[-1].name in VERDICTS
+        state = "refused" if was_refused else "interrupted" if isinstance(run.error, Interrupted) else "failed"
+    record = {
+        "state": state,
+        "exit_code": run.error.exit_code if run.error else 0,
+        "problems": [str(problem) for problem in run.error.problems] if run.error else [],
+        "seconds": round(run.seconds, 3),
+        "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "cached": s.cached} for s in run.steps],
+        "metrics": run.metrics,
+        "artifacts": {step.name: step.artifacts for step in run.steps},
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    try:
+        write_bytes_atomic(str(Path(run.output_directory) / RUN_FILE), text.encode())
+    except OSError as error:
+        raise OstinatoError(Problem(run.output_directory, f"can't be written: {error.strerror}")) from error
 
 
 def copy(source: Path, target: Path) -> None:

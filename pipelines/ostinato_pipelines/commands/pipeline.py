@@ -11,6 +11,7 @@ from ostinato.errors import ConfigError
 from ostinato.load import load_part
 from ostinato_pipelines.commands.config import read_config
 from ostinato_pipelines.commands.flags import add_config, add_logging, add_resume, add_seed, command
+from ostinato_pipelines.commands.remote import add_place, place_of
 
 
 def _compile_flags(parser: argparse.ArgumentParser) -> None:
@@ -75,13 +76,7 @@ def _preflight_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image_data", metavar="IMAGE", help="image of the steps without torch")
     parser.add_argument("--image_train", metavar="IMAGE", help="image of the steps with torch")
-    parser.add_argument("--host", default="", metavar="URL", help="Kubeflow Pipelines (default: KF_PIPELINES_ENDPOINT)")
-    parser.add_argument("--namespace", default="", metavar="NAME", help="namespace of the runs")
-    parser.add_argument("--kube_context", default="", metavar="NAME", help="context of the kubeconfig")
-    parser.add_argument(
-        "--token_file", default="", metavar="FILE", help="file of a token (default: KF_PIPELINES_TOKEN)"
-    )
-    parser.add_argument("--ca_cert", default="", metavar="FILE", help="certificate authority of Kubeflow")
+    add_place(parser)
     parser.add_argument("--json", action="store_true", help="prints JSON")
     add_logging(parser)
 
@@ -92,17 +87,12 @@ def preflight(arguments: argparse.Namespace) -> int:
     from ostinato_pipelines.preflight import check
     from ostinato_pipelines.preflight.run import preflight as run_checks
     from ostinato_pipelines.preflight.run import read_inputs
-    from ostinato_pipelines.remote.connection import Place
 
     inputs = read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
-    for flag in ("token_file", "ca_cert"):
-        path = getattr(arguments, flag)
-        if path and not Path(path).is_file():
-            raise ConfigError(f"--{flag}: there is no file {path}")
     checks = run_checks(
         lambda: read_config(arguments),
         inputs,
-        Place(arguments.host, arguments.namespace, arguments.kube_context, arguments.token_file, arguments.ca_cert),
+        place_of(arguments),
         image_data=arguments.image_data,
         image_train=arguments.image_train,
     )

@@ -34,7 +34,7 @@ def check_backend(place: Place, environment: Mapping[str, str] = os.environ) -> 
         connection = connect(place, environment)
     except NoAddress as error:
         raise CouldNotCheck(str(error)) from error
-    where, health = connection.where, connection.read(connection.backend.get_kfp_healthz)
+    where, health = connection.where, connection.repeated(connection.backend.get_kfp_healthz)
     version = re.match(r"v?(\d+)\.(\d+)", str(health.tag_name))
     if version is None:
         raise CouldNotCheck(f"{where} can be reached, and says its version is '{health.tag_name}'")

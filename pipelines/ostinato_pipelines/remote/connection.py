@@ -26,6 +26,8 @@ POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """In a pod, the file that names its namespace."""
 TRANSIENT = (429, 500, 502, 503, 504)
 """Answers that may be another one a moment later."""
+CONFLICT = 409
+"""The answer where something of that name is there."""
 _DENIED = (401, 403)
 
 Answer = TypeVar("Answer")
@@ -69,8 +71,8 @@ class Connection:
     backend: Any
     """kfp's client."""
 
-    def read(self, request: Callable[[], Answer]) -> Answer:
-        """The answer to a question that changes nothing, asked again while the backend is only for a moment away.
+    def repeated(self, request: Callable[[], Answer]) -> Answer:
+        """The answer to a request that may be sent twice: sent again while the backend is only for a moment away.
 
         Raises:
             OstinatoError: it refuses, or is away for long.
@@ -84,8 +86,8 @@ class Connection:
         with explained(self.where):
             return again(request)()
 
-    def write(self, request: Callable[[], Answer]) -> Answer:
-        """The answer to a request that changes something: sent once, since a lost answer does not say what was done.
+    def once(self, request: Callable[[], Answer]) -> Answer:
+        """The answer to a request that must not be sent twice; one that got lost does not say what was done.
 
         Raises:
             OstinatoError: the backend refuses or can't be reached.
@@ -95,11 +97,18 @@ class Connection:
 
     def experiment(self, name: str) -> str:
         """Id of the experiment of that name, which is made where there is none."""
-        # kfp's own prints a link.
-        made: V2beta1Experiment = self.read(
-            lambda: silently(lambda: self.backend.create_experiment(name, namespace=self.namespace or None))
-        )
-        return str(made.experiment_id)
+
+        def get_or_make() -> V2beta1Experiment:
+            try:
+                # kfp's own prints a link.
+                return silently(lambda: self.backend.create_experiment(name, namespace=self.namespace or None))
+            except ApiException as error:
+                if error.status != CONFLICT:
+                    raise
+                # Another one made it at the same time.
+                return self.backend.get_experiment(experiment_name=name, namespace=self.namespace or None)
+
+        return str(self.repeated(get_or_make).experiment_id)
 
     def link(self, run_id: str) -> str:
         """Page of a run."""

@@ -1,0 +1,79 @@
+"""The run form of a package: which inputs it has, and the values that a run gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+
+from ostinato.errors import ConfigError, Problem, did_you_mean, listing
+
+
+def read_package(text: str, where: str) -> Mapping[str, Any]:
+    """The pipeline spec of a compiled package.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        package = next(iter(yaml.safe_load_all(text)), None)
+    except yaml.YAMLError as error:
+        raise ConfigError(Problem(where, f"is no YAML: {error}")) from error
+    if not isinstance(package, dict) or "pipelineInfo" not in package or "root" not in package:
+        raise ConfigError(Problem(where, "is no compiled pipeline", hint="make one: ostinato compile"))
+    return package
+
+
+def arguments(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a run by input, of the types that the package asks for.
+
+    Args:
+        package: what `read_package` gave.
+        inputs: texts, by input; numbers, lists and objects as JSON.
+
+    Raises:
+        ConfigError: there is no such input, a value is of another type, or an input without default is missing.
+    """
+    known = package["root"].get("inputDefinitions", {}).get("parameters", {})
+    problems = [
+        Problem("--param", f"the run form has no '{name}'", listing(sorted(known)), did_you_mean(name, known))
+        for name in inputs
+        if name not in known
+    ]
+    values: dict[str, Any] = {}
+    for name, text in inputs.items():
+        if name in known:
+            try:
+                values[name] = _value(text, known[name]["parameterType"])
+            except ValueError as error:
+                problems.append(Problem(f"--param {name}", f"found the text '{text}'", str(error)))
+    problems += [
+        Problem("--param", f"the input '{name}' has no default and was not given")
+        for name, entry in known.items()
+        if name not in inputs and "defaultValue" not in entry and not entry.get("isOptional")
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def _value(text: str, kind: str) -> Any:
+    words: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "NUMBER_INTEGER": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+        "NUMBER_DOUBLE": ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+        "BOOLEAN": ("true or false", lambda value: isinstance(value, bool)),
+        "LIST": ("a list as JSON", lambda value: isinstance(value, list)),
+        "STRUCT": ("an object as JSON", lambda value: isinstance(value, dict)),
+    }
+    if kind not in words:
+        return text
+    expected, is_right = words[kind]
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        raise ValueError(expected) from None
+    if not is_right(value):
+        raise ValueError(expected)
+    return value
