@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "wait": ("remote", "wait for a run on Kubeflow; the exit code says what came of it"),
     "report": ("remote", "what came of a run, in Markdown for a pull request"),
     "schedule": ("remote", "let a pipeline run on Kubeflow at times that cron tells"),
-    "run": ("pipeline", "run the compiled pipeline on this machine, without Docker"),
+    "run": ("pipeline", "run the compiled pipeline on this machine, with or without Docker"),
     "reproduce": ("reproduce", "train a model again as its lock.json says, and compare"),
 }
 """Name -> (module below `commands`, one line of help)."""

@@ -22,6 +22,7 @@ from ostinato.storage import write_bytes_atomic
 from ostinato_components.task import ERROR_FILE, ERRORS, reported
 from ostinato_components.train.step import CHECKPOINTS, RESUME
 from ostinato_pipelines.compile import pipeline_name, pipeline_text
+from ostinato_pipelines.local_containers import ContainerOptions, Containers, containers_of, open_to
 from ostinato_pipelines.local_runner import Observer, as_we_need_it
 
 STORE = ".ostinato"
@@ -110,6 +111,7 @@ def run_local(
     caching: bool = True,
     resume: bool = False,
     store: str | os.PathLike[str] = STORE,
+    containers: ContainerOptions | None = None,
 ) -> LocalRun:
     """Compiles the config and runs the pipeline here, each step in a process of its own; steps are cached by content.
 
@@ -123,6 +125,7 @@ def run_local(
         resume: goes on from the checkpoint of an interrupted training of the same config, data and seed, if there is
             one.
         store: folder of the artifacts and the cache.
+        containers: runs each step in a container of Docker; None for a process of this machine.
 
     Raises:
         OstinatoError: a step failed; of the step's class, with its problems and its exit code.
@@ -136,10 +139,18 @@ def run_local(
         "seed": seed,
     }
     start = time.perf_counter()
-    text = pipeline_text(document, name=pipeline_name(target.name))
+    images = containers or ContainerOptions()
+    text = pipeline_text(
+        document,
+        name=pipeline_name(target.name),
+        image_data=images.image_data or None,
+        image_train=images.image_train or None,
+    )
+    folder = Path(store).absolute()
+    engine = None if containers is None else _engine(containers, document, overrides, str(arguments["dataset"]), folder)
     steps: list[StepRun] = []
     try:
-        execute(text, arguments, Path(store).absolute(), caching=caching, resume=resume, steps=steps)
+        execute(text, arguments, folder, caching=caching, resume=resume, steps=steps, containers=engine)
     except OstinatoError as error:
         ended = LocalRun(str(target), tuple(steps), time.perf_counter() - start, error)
         if steps and steps[-1].name in VERDICTS:  # refused, and the reports say why
@@ -169,6 +180,25 @@ def on_one_machine(
     return load_config(loaded.document, overrides=one).document, {**overrides, **one}
 
 
+def _engine(
+    options: ContainerOptions,
+    document: Mapping[str, Any],
+    overrides: Mapping[str, object],
+    dataset: str,
+    store: Path,
+) -> Containers:
+    """The containers that steps of this config run in: they see the data, and write where the config says."""
+    config = load_config(document, overrides=overrides).config
+    champion = config.gate.champion if config.gate is not None else None
+    return containers_of(
+        options,
+        store,
+        [dataset],
+        [config.backend.storage or "", champion or ""],
+        config.backend.kubernetes.shm_size or "",
+    )
+
+
 def absolute(dataset: str | os.PathLike[str]) -> str:
     """A local path from the root, so that a step may work anywhere; a URI as it is."""
     text = os.fspath(dataset)
@@ -183,6 +213,7 @@ def execute(
     caching: bool,
     resume: bool = False,
     steps: list[StepRun] | None = None,
+    containers: Containers | None = None,
 ) -> list[StepRun]:
     """Runs a compiled pipeline; its artifacts, and checkpoints of training, go below `store`.
 
@@ -197,7 +228,7 @@ def execute(
     error_file = str(Path(scratch) / "error.json")
     try:
         local.init(
-            local.SubprocessRunner(use_venv=False),
+            local.SubprocessRunner(use_venv=False) if containers is None else local.DockerRunner(),
             pipeline_root=str(store / "artifacts"),
             workspace_root=str(Path(scratch) / "workspace"),
             raise_on_error=False,
@@ -210,9 +241,13 @@ def execute(
             ERROR_FILE: error_file,
             CHECKPOINTS: str(store / "checkpoints"),
             RESUME: str(int(resume)),
-            IMAGE: "",  # the steps name one, and none is used here
         }
-        with as_we_need_it(progress, environment):
+        if containers is None:
+            environment[IMAGE] = ""  # the steps name one, and none is used here
+        else:
+            open_to(Path(scratch), containers.user)
+            containers.check_images(images_of(pipeline.pipeline_spec))
+        with as_we_need_it(progress, environment, containers):
             try:
                 pipeline(**arguments)
             except KeyboardInterrupt as error:
@@ -223,6 +258,12 @@ def execute(
         return steps
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def images_of(spec: Any) -> list[str]:
+    """Images of a pipeline's steps."""
+    executors = spec.deployment_spec["executors"].values()
+    return [str(executor["container"]["image"]) for executor in executors if "container" in executor]
 
 
 def count_steps(spec: Any) -> int:

@@ -8,13 +8,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import signal
-import subprocess
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,9 +19,10 @@ from typing import Any
 from kfp.local import cache, config, logging_utils, status, subprocess_task_handler
 from kfp.local.orchestrator import task_executor, task_spec_utils
 
+from ostinato_pipelines.local_containers import Containers
+from ostinato_pipelines.local_steps import Running, run_step, terminated_is_interrupted
+
 EXECUTOR_MODULE = "kfp.dsl.executor_main"
-PATIENCE_S = 60.0
-"""How long a step may take to end after Ctrl-C: it writes its checkpoint."""
 
 
 class Observer:
@@ -41,12 +39,15 @@ class Observer:
 
 
 @contextlib.contextmanager
-def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterator[None]:
+def as_we_need_it(
+    observer: Observer, environment: Mapping[str, str], containers: Containers | None = None
+) -> Iterator[None]:
     """KFP's local runner, silent, with exit codes, a cache that checks files, and an observer.
 
     Args:
         observer: hears of each step.
         environment: variables that the steps get besides those of this process, and in place of their own.
+        containers: how steps run in containers; None where each is a process here.
     """
     here = threading.local()  # tasks of a loop run in threads
     running = Running()
@@ -54,6 +55,13 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
     def run_local_subprocess(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         # KFP's own tells success from failure only, and prints all that its executor logs.
         here.code = run_step(full_command, {**(env_vars or {}), **environment}, observer.printed, running)
+        return int(here.code)
+
+    def run_container(client: Any, image: str, command: list[str], volumes: Any, **arguments: Any) -> int:
+        # KFP's own reports containers that fail as success: they are gone before it asks (kubeflow/pipelines#13332).
+        assert containers is not None
+        own = arguments.get("environment", {})
+        here.code = containers.run(image, command, {**own, **environment}, observer.printed, running)
         return int(here.code)
 
     execute = task_executor.execute_single_task
@@ -93,6 +101,8 @@ def as_we_need_it(observer: Observer, environment: Mapping[str, str]) -> Iterato
             (logging_utils, "local_logger_context", contextlib.nullcontext),
             (logging_utils, "indented_print", contextlib.nullcontext),
         ]
+        if containers is not None:
+            replace.append((containers.handler, "run_docker_container", run_container))
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(logging_utils.local_logger_context())
         for module, name, function in replace:
@@ -120,135 +130,6 @@ def replace_python(full_command: list[str], executable: str) -> list[str]:
     KFP's own replaces the word everywhere, also in a path of the user's data.
     """
     return [part.replace("python3", executable, 1) if EXECUTOR_MODULE in part else part for part in full_command]
-
-
-class Running:
-    """The steps that run, in this thread and in others. Each is told of an interruption once, and given time to end."""
-
-    def __init__(self) -> None:
-        self.ended = threading.Event()
-        """No further step shall start: one has failed, or the run was interrupted."""
-        self._lock = threading.Lock()
-        self._is_interrupted = False
-        self._timers: dict[subprocess.Popen[str], threading.Timer | None] = {}
-
-    @contextlib.contextmanager
-    def told(self, process: subprocess.Popen[str]) -> Iterator[None]:
-        """A process that is told of an interruption, also of one that came while it was started."""
-        with self._lock:
-            self._timers[process] = None
-            if self._is_interrupted:
-                self._tell(process)
-        try:
-            yield
-        finally:
-            with self._lock:
-                timer = self._timers.pop(process)
-            if timer is not None:
-                timer.cancel()
-
-    def interrupt(self) -> None:
-        """Tells all that were not told yet."""
-        self.ended.set()
-        with self._lock:
-            self._is_interrupted = True
-            for process, timer in self._timers.items():
-                if timer is None:
-                    self._tell(process)
-
-    def _tell(self, process: subprocess.Popen[str]) -> None:
-        send(process, signal.SIGINT)
-        timer = threading.Timer(PATIENCE_S, send, (process, signal.SIGKILL))
-        timer.daemon = True
-        timer.start()
-        self._timers[process] = timer
-
-
-def run_step(command: list[str], environment: dict[str, str], printed: Callable[[str], None], running: Running) -> int:
-    """Runs a step's process; its exit code. An interruption is handed on to the step, which gets time to end well."""
-    with subprocess.Popen(  # noqa: S603 (the command of our own component)
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        bufsize=1,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-        # A group of its own: KFP's shell dies of Ctrl-C at once, and then nobody would wait for the step.
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        with running.told(process):
-            try:
-                for line in without_executor_log(process.stdout):
-                    printed(line)
-                return process.wait()
-            except KeyboardInterrupt:
-                running.interrupt()
-                process.communicate()  # ends: by itself, or killed when its time is over
-                raise
-            finally:
-                send(process, signal.SIGKILL)  # what it may have left behind
-
-
-def send(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Sends a signal to what is left of the group of a process."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-@contextlib.contextmanager
-def terminated_is_interrupted(running: Running) -> Iterator[None]:
-    """SIGTERM acts as Ctrl-C does: the running steps are told, and waited for."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    def ignore(number: int, frame: object) -> None:
-        pass
-
-    # Jobs in the background of a script ignore Ctrl-C, and a step would inherit that and could not be told. A handler
-    # of this process is not inherited.
-    ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    handlers = {signal.SIGTERM: interrupt, signal.SIGINT: ignore if ignores else interrupt}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    wanted = {signal.SIGTERM} if ignores else {signal.SIGTERM, signal.SIGINT}
-    # A signal that comes just before this thread begins to wait for others does not wake it; so a thread of its own,
-    # woken by a byte in a pipe, tells the steps, and their end wakes this one.
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    threading.Thread(target=_tell_when_signalled, args=(read, wanted, running), daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(wakeup)
-        os.close(write)  # the thread reads the end, and ends
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _tell_when_signalled(read: int, wanted: set[signal.Signals], running: Running) -> None:
-    with os.fdopen(read, "rb", buffering=0) as signals:
-        while number := signals.read(1):
-            if number[0] in wanted:
-                running.interrupt()
-
-
-def without_executor_log(lines: Iterable[str]) -> Iterator[str]:
-    """The lines that the step wrote; KFP's executor logs its input, as JSON over many lines, and paths."""
-    in_json = False
-    for raw in lines:
-        line = raw.rstrip("\n")
-        if in_json:
-            in_json = line != "}"
-        elif line.startswith("[KFP Executor"):
-            in_json = line.endswith("Got executor_input:")
-        else:
-            yield line
 
 
 class CheckedCache(cache.LocalCache):  # type: ignore[misc]

@@ -107,6 +107,23 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
         "-od", "-o", "--output_directory", default="results/pipeline", metavar="DIR", help="default: results/pipeline"
     )
     parser.add_argument("--no_cache", action="store_true", help="runs every step, even if nothing changed")
+    parser.add_argument(
+        "--runner",
+        choices=["subprocess", "docker"],
+        default="subprocess",
+        help="where a step runs: in a process of this machine, or in a container (default: subprocess)",
+    )
+    parser.add_argument("--image_data", default="", metavar="IMAGE", help="docker: image of the steps without torch")
+    parser.add_argument("--image_train", default="", metavar="IMAGE", help="docker: image of the steps with torch")
+    parser.add_argument(
+        "--container_user", default="", metavar="UID[:GID]", help="docker: user of the steps (default: you, in group 0)"
+    )
+    parser.add_argument(
+        "--container_network",
+        default="",
+        metavar="NAME",
+        help="docker: network of the steps (default: none; bridge where data lie in a store)",
+    )
     add_seed(parser)
     add_resume(parser)
     add_logging(parser)
@@ -114,9 +131,15 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
 
 @command(_run_flags)
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the compiled pipeline on this machine with KFP's own local runner, each step in a process of its own."""
+    """Runs the compiled pipeline on this machine by KFP's local runner, each step in a process or container of its own."""
     from ostinato_pipelines.local import run_local
+    from ostinato_pipelines.local_containers import ContainerOptions
 
+    containers = ContainerOptions(
+        arguments.image_data, arguments.image_train, arguments.container_user, arguments.container_network
+    )
+    if arguments.runner != "docker" and containers != ContainerOptions():
+        raise ConfigError("--image_data, --image_train and --container_… are for --runner docker")
     loaded = read_config(arguments)
     result = run_local(
         loaded.document,
@@ -125,6 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.random_seed,
         caching=not arguments.no_cache,
         resume=arguments.resume,
+        containers=containers if arguments.runner == "docker" else None,
     )
     print(result.summary())
     return 0
