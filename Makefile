@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test ci format format-check lint types contracts golden golden-check wheel-check bench clean
+.PHONY: help install demo test ci format format-check lint types contracts golden golden-check wheel-check images constraints bench clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,27 @@ golden-check: install
 
 wheel-check: install ## Build the wheel, install it alone, and validate a config with it
 	bash tests/wheel_check.sh $(BIN)/python
+
+ENGINE ?= $(shell command -v docker || command -v podman)
+REGISTRY ?= localhost
+VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/ostinato/__init__.py)
+# --build-arg of docker build, for example PYTHON_IMAGE=… TORCH_INDEX=…
+BUILD_ARGS ?=
+
+images: ## Build both images with docker or podman: REGISTRY/ostinato-data:VERSION, REGISTRY/ostinato-train:VERSION
+	@test -n "$(ENGINE)" || { echo "make images needs docker or podman"; exit 2; }
+	for image in data train; do \
+	  $(ENGINE) build -f images/$$image/Containerfile -t $(REGISTRY)/ostinato-$$image:$(VERSION) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	    $(foreach argument,$(BUILD_ARGS),--build-arg $(argument)) . || exit 1; \
+	done
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-header --no-annotate --quiet --no-emit-package torch
+constraints: install ## Lock what the images hold anew: images/*/constraints.txt
+	$(LOCK) --extra data --extra trainer --output-file images/data/constraints.txt
+	$(LOCK) --extra train --output-file images/train/constraints.txt
+	# What torch brings itself: another one for each of its builds.
+	sed -i -E '/^(cuda-|nvidia-|triton==)/d' images/train/constraints.txt
 
 bench: install ## Benchmarks, as ratios measured side by side; wants a quiet machine
 	$(BIN)/python -m benchmarks

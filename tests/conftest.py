@@ -90,8 +90,16 @@ def docker_engine(docker_host):
 
 
 @pytest.fixture(scope="session")
+def data_image(docker_engine):
+    """The name of our image `data` in it, built when first wanted."""
+    import containers
+
+    return containers.our_image(docker_engine, "data")
+
+
+@pytest.fixture(scope="session")
 def train_image(docker_engine):
     """The name of our image `train` in it, built when first wanted."""
     import containers
 
-    return containers.train_image(docker_engine)
+    return containers.our_image(docker_engine, "train")

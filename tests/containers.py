@@ -1,7 +1,7 @@
 """A real container engine for tests, and our own images in it, without a registry of images.
 
 The base of the images is made of this machine: the Debian packages that every system has, bash, and this Python. On it
-`images/train/Containerfile` is built as it is; only the packages of Python come over the network.
+`images/*/Containerfile` are built as they are; only the packages of Python come over the network.
 """
 
 import contextlib
@@ -22,7 +22,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "localhost/ostinato-base"
-TRAIN_IMAGE = "localhost/ostinato-train:test"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
@@ -145,15 +144,14 @@ def _pip_settings() -> str:
 def build(client: docker.DockerClient, containerfile: Path, name: str, **arguments: str) -> str:
     """An image by a Containerfile of ours, with what `.dockerignore` lets through as the context."""
     with io.BytesIO() as context, tarfile.open(fileobj=context, mode="w") as archive:
-        for part in ("pyproject.toml", "README.md", "LICENSE", "shared", "components", "pipelines"):
+        for part in ("pyproject.toml", "README.md", "LICENSE", "shared", "components", "pipelines", "images"):
             archive.add(ROOT / part, part, filter=lambda entry: None if "__pycache__" in entry.name else entry)
-        archive.add(containerfile, "Containerfile")
         archive.close()
         context.seek(0)
         try:
             client.images.build(
-                fileobj=context, custom_context=True, dockerfile="Containerfile", tag=name, buildargs=arguments,
-                network_mode="host", rm=True, forcerm=True,
+                fileobj=context, custom_context=True, dockerfile=str(containerfile.relative_to(ROOT)), tag=name,
+                buildargs=arguments, network_mode="host", rm=True, forcerm=True,
             )  # fmt: skip
         except docker.errors.BuildError as error:
             log = "".join(part.get("stream", "") for part in error.build_log)
@@ -161,9 +159,10 @@ def build(client: docker.DockerClient, containerfile: Path, name: str, **argumen
     return name
 
 
-def train_image(client: docker.DockerClient) -> str:
-    """The image `train`, built by its Containerfile; once, also where several processes test."""
-    with Path(tempfile.gettempdir(), "ostinato-train-image.lock").open("w") as lock:
+def our_image(client: docker.DockerClient, name: str) -> str:
+    """The image `data` or `train`, built by its Containerfile; once, also where several processes test."""
+    with Path(tempfile.gettempdir(), "ostinato-images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         base = base_image(client)
-        return build(client, ROOT / "images/train/Containerfile", TRAIN_IMAGE, PYTHON_IMAGE=base)
+        containerfile = ROOT / "images" / name / "Containerfile"
+        return build(client, containerfile, f"localhost/ostinato-{name}:test", PYTHON_IMAGE=base)

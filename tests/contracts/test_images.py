@@ -1,14 +1,18 @@
 """What the images promise: any user, nothing installed at run time, and no torch where none is needed."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERFILES = {name: ROOT / "images" / name / "Containerfile" for name in ("data", "train")}
@@ -46,11 +50,13 @@ def test_any_user_of_group_0_can_write_to_home(name):
 
 
 def test_nothing_is_installed_at_run_time(name):
-    *build, final = stages(name)
-    assert len(build) == 1
-    assert "--without-pip" in " ".join(build[0])
+    packages, code, final = stages(name)
+    assert "--without-pip" in " ".join(packages)
     assert not [line for line in final if re.search(r"\bpip\b|apt-get", line)]
-    assert not [line for line in final if line.startswith("COPY ") and "--from=build /opt/ostinato" not in line]
+    copied = [line for line in final if line.startswith("COPY ")]
+    assert all(re.match(r"COPY --from=(packages|code) ", line) for line in copied)
+    assert not [line for line in packages if re.match(r"COPY (shared|components|pipelines|pyproject)", line)]
+    assert [line for line in code if line.startswith("COPY shared")]
 
 
 def test_kfp_comes_without_its_dependencies(name):
@@ -59,9 +65,43 @@ def test_kfp_comes_without_its_dependencies(name):
     assert "--no-deps" in installs[0]
 
 
-@pytest.mark.parametrize(("name", "extra"), [("data", "data,trainer"), ("train", "train")])
-def test_the_image_holds_the_extras_of_its_steps(name, extra):
-    assert any(f'install ".[{extra}]"' in line for line in stages(name)[0])
+def locked(name):
+    """Distribution -> version, as the image holds them."""
+    lines = (ROOT / "images" / name / "constraints.txt").read_text().splitlines()
+    pairs = [line.partition("==") for line in lines]
+    assert all(version for _, _, version in pairs)
+    return {canonicalize_name(name): Version(version) for name, _, version in pairs}
+
+
+@pytest.mark.parametrize(("name", "extra"), [("data", ("data", "trainer")), ("train", ("data", "train"))])
+def test_the_image_holds_what_the_extras_of_its_steps_ask_for(name, extra):
+    """`make constraints` locks them anew."""
+    found, (base, optional) = locked(name), extras()
+    wanted = [Requirement(text) for text in [*base, *(text for one in extra for text in optional[one])]]
+    for requirement in wanted:
+        if requirement.name in ("ostinato", "torch"):
+            continue
+        assert canonicalize_name(requirement.name) in found, requirement
+        assert requirement.specifier.contains(found[canonicalize_name(requirement.name)]), requirement
+    assert any("-r constraints.txt" in line for line in stages(name)[0])
+
+
+def test_the_data_image_holds_no_torch():
+    assert not set(locked("data")) & {canonicalize_name(each) for each in NOT_IN_DATA}
+
+
+def test_the_train_image_leaves_it_to_torch_which_gpus_it_is_for():
+    assert not [each for each in locked("train") if each.startswith(("nvidia", "cuda", "triton", "torch"))]
+
+
+def test_the_bill_of_materials_lists_what_is_installed():
+    command = [sys.executable, str(ROOT / "images/sbom.py"), "ostinato-data", "1"]
+    bill = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    components = {each["name"].lower(): each for each in bill["components"]}
+    assert components["pyyaml"]["version"] == version("pyyaml")
+    assert components["pyyaml"]["purl"] == f"pkg:pypi/pyyaml@{version('pyyaml')}"
+    assert components["pyyaml"]["licenses"]
 
 
 def test_the_image_says_what_it_is(name):
@@ -73,7 +113,7 @@ def test_the_image_says_what_it_is(name):
 def test_the_base_image_is_an_argument(name):
     text = CONTAINERFILES[name].read_text()
     assert re.search(r"^ARG PYTHON_IMAGE=\S+slim$", text, re.MULTILINE)
-    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${PYTHON_IMAGE}", "packages", "${PYTHON_IMAGE}"]
 
 
 def test_the_data_extra_has_no_torch_and_the_train_extra_builds_on_it():

@@ -131,7 +131,7 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
 
 @command(_run_flags)
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the compiled pipeline on this machine by KFP's local runner, each step in a process or container of its own."""
+    """Runs the compiled pipeline on this machine by KFP's local runner, each step in a process or container."""
     from ostinato_pipelines.local import run_local
     from ostinato_pipelines.local_containers import ContainerOptions
 
