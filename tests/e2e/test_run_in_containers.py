@@ -214,7 +214,7 @@ def test_training_that_is_told_to_end_ends_with_a_checkpoint_and_one_that_is_kil
     ("options", "said"),
     [
         ({"image_data": "localhost/ostinato-nothing:1"}, "neither here nor to be had"),
-        ({"user": "me"}, "expected UID or UID:GID"),
+        ({"user": "me"}, "UID or UID:GID"),
         ({"network": "ostinato-no-network"}, "the engine can't"),
     ],
 )
