@@ -125,10 +125,6 @@ class Checkpoints:
         folder = Path(storage.local_path(self.folder)) if is_local else Path(tempfile.gettempdir())
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{_SPOOL}{self._rank}-{os.getpid()}"
-        for old in folder.glob(f"{_SPOOL}{self._rank}-*"):
-            with contextlib.suppress(OSError):
-                if time.time() - old.stat().st_mtime > _STALE_S:  # of a process that was killed
-                    old.unlink()
         digest = hashlib.sha256()
         try:
             with path.open("wb") as file:
@@ -138,7 +134,15 @@ class Checkpoints:
         except OSError:
             path.unlink(missing_ok=True)
             raise
+        self._remove_stale(path)
         return path, digest.hexdigest()[:_DIGITS]
+
+    def _remove_stale(self, path: Path) -> None:
+        """Removes what processes that were killed left beside a file of ours."""
+        for old in path.parent.glob(f"{_SPOOL}{self._rank}-*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime - old.stat().st_mtime > _STALE_S:
+                    old.unlink()
 
     def _publish(self, step: int, spooled: Path, name: str, spooled_s: float) -> None:
         started = time.monotonic()
