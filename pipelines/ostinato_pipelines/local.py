@@ -317,7 +317,9 @@ class Progress(Observer):
         self.steps.append(StepRun(name, seconds, return_code is None, paths, dict(sorted(metrics.items()))))
 
     def _write(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
+        # At once: tasks of a loop write side by side, and `print` writes the end of a line by itself.
+        self.stream.write(f"{line}\n")
+        self.stream.flush()
 
 
 def check_target(target: Path) -> None:

@@ -17,8 +17,15 @@ from ostinato.backend.kubernetes.spec import S3_KEYS
 from ostinato.errors import ConfigError, Problem
 from ostinato_pipelines.local_steps import Running, without_executor_log
 
-_INTERRUPT = "import os, signal; os.kill(-1, signal.SIGTERM)"
-"""Tells all but the first process, which is a shell that hands nothing on."""
+_INTERRUPT = """
+import contextlib, os, signal
+for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+    with contextlib.suppress(ProcessLookupError):
+        if pid not in (1, os.getpid()) and os.getpgid(pid) == os.getpgid(1):
+            os.kill(pid, signal.SIGTERM)
+"""
+"""What a signal to the group of a pod's first process does, but for that process itself: a shell, which would die of it
+and take the step along. What the step has started in groups of its own it tells itself."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ostinato.errors import ConfigError, Problem, did_you_mean, listing
@@ -60,12 +61,13 @@ def moment(flag: str, text: str) -> str:
     """
     if not text:
         return ""
+    expected = "a moment with its time zone: 2027-01-31T02:30:00Z"
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
-        when = None  # type: ignore[assignment]
-    if when is None or when.tzinfo is None:
-        raise ConfigError(Problem(flag, f"found '{text}'", "a moment with its time zone: 2027-01-31T02:30:00Z"))
+    except ValueError as error:
+        raise ConfigError(Problem(flag, f"found '{text}'", expected)) from error
+    if when.tzinfo is None:
+        raise ConfigError(Problem(flag, f"found '{text}'", expected))
     return when.isoformat()
 
 
@@ -130,10 +132,9 @@ def pause(connection: Connection, name: str, *, paused: bool) -> None:
     Raises:
         ConfigError: there is none.
     """
+    change = connection.backend.disable_recurring_run if paused else connection.backend.enable_recurring_run
     for each in _named(connection, name):
-        identity = each.recurring_run_id
-        change = connection.backend.disable_recurring_run if paused else connection.backend.enable_recurring_run
-        connection.repeated(lambda change=change, identity=identity: change(identity))
+        connection.repeated(partial(change, each.recurring_run_id))
 
 
 def listed(connection: Connection) -> list[str]:
@@ -164,8 +165,11 @@ def _all(connection: Connection) -> list[Any]:
     token = ""
     while True:
         page = connection.repeated(
-            lambda token=token: connection.backend.list_recurring_runs(
-                page_token=token, page_size=_PAGE, namespace=connection.namespace or None
+            partial(
+                connection.backend.list_recurring_runs,
+                page_token=token,
+                page_size=_PAGE,
+                namespace=connection.namespace or None,
             )
         )
         found += page.recurring_runs or []

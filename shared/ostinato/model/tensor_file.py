@@ -1,4 +1,4 @@
-"""A safetensors file in memory, made with one copy of the tensors; the library's own `save` makes three.
+"""A safetensors file without a copy of the tensors; the library's own `save` makes three.
 
 The format: the length of the header (8 bytes, little endian), the header (JSON, filled up with spaces so that the data
 are aligned), the data. Reading is the library's.
@@ -7,7 +7,7 @@ are aligned), the data. Reading is the library's.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -28,31 +28,30 @@ _NAMES = {
 _ALIGNED = 8
 
 
-def tensor_file(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> memoryview:
-    """The bytes of the file; later changes of the tensors don't change it.
+def tensor_file(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> bytes:
+    """The bytes of the file.
 
     Args:
         tensors: of any device, by name.
         header: texts that go with them.
     """
+    return b"".join(chunks(tensors, header))
+
+
+def chunks(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """The same piece by piece, one for each tensor: views, not copies, where a tensor is contiguous and on the CPU."""
     order = {kind: number for number, kind in enumerate(_NAMES)}
     names = sorted(tensors, key=lambda name: (order[tensors[name].dtype], name))
     entries: dict[str, object] = {"__metadata__": dict(header)}
-    ends: dict[str, tuple[int, int]] = {}
     end = 0
     for name in names:
         tensor = tensors[name]
         start, end = end, end + tensor.numel() * tensor.element_size()
-        ends[name] = start, end
         entries[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNED)
-    first = 8 + len(text)
-    file = torch.empty(first + end, dtype=torch.uint8)
-    content = file.numpy().data
-    content[:first] = len(text).to_bytes(8, "little") + text
-    for name, (start, stop) in ends.items():
-        if stop > start:
-            tensor = tensors[name].detach()
-            file[first + start : first + stop].view(tensor.dtype).view(tensor.shape).copy_(tensor)
-    return content
+    yield len(text).to_bytes(8, "little") + text
+    for name in names:
+        if tensors[name].numel():
+            whole = tensors[name].detach().cpu().contiguous().view(-1)
+            yield whole.view(torch.uint8).numpy().data

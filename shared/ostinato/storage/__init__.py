@@ -19,6 +19,7 @@ from ostinato.storage.listing import (
 )
 from ostinato.storage.reading import RemoteFile, download, open_file, open_seekable, read_bytes, read_range
 from ostinato.storage.systems import filesystem
+from ostinato.storage.whole import sync_folder
 from ostinato.storage.writing import remove, swap_bytes, upload, write_bytes_atomic
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "remove",
     "size",
     "swap_bytes",
+    "sync_folder",
     "upload",
     "write_bytes_atomic",
 ]

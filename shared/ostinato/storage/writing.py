@@ -28,7 +28,7 @@ Read = Callable[[int, int], bytes]
 """(first byte, the one behind the last) -> the bytes."""
 
 
-def write_bytes_atomic(uri: str, content: bytes | memoryview) -> None:
+def write_bytes_atomic(uri: str, content: bytes) -> None:
     """Writes the file whole or not at all; makes its folder. A local one is on the disk when this returns."""
     if is_local(uri):
         with written_whole(Path(local_path(uri))) as file:
@@ -36,10 +36,10 @@ def write_bytes_atomic(uri: str, content: bytes | memoryview) -> None:
         return
     with explained(uri):
         if is_s3(uri):
-            _put(uri, len(content), lambda start, end: bytes(content[start:end]))
+            _put(uri, len(content), lambda start, end: content[start:end])
         else:
             system, path = filesystem(uri)
-            retried(lambda: system.pipe_file(path, bytes(content)))
+            retried(lambda: system.pipe_file(path, content))
 
 
 def swap_bytes(uri: str, old: bytes | None, new: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 One safetensors file a process and step: `step-0000000120.0-of-2.<digest>.safetensors`. The name holds the digest of the
 content, so a file that is not whole is known by its name; a step counts when the files of all processes are there. The
-last two steps are kept. Files are written by a thread of their own while training goes on.
+last two steps are kept. What training goes on to change is written to a local disk at once, which is quicker than
+a copy is worth; bringing it to its place, and through to the disk, is done by a thread while training goes on.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
+import tempfile
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,13 +24,16 @@ from safetensors.torch import load as read_tensors
 
 from ostinato import storage
 from ostinato.errors import DataError
-from ostinato.model.tensor_file import tensor_file
+from ostinato.model.tensor_file import chunks
 from ostinato.trainer.packing import pack, unpack
 
 _KEPT = 2
 _LEAST_INTERVALS = 50
 """An interval is at least so many times what a checkpoint costs."""
 _HEADER = "state"
+_DIGITS = 16
+_SPOOL = ".ostinato-checkpoint-"
+_STALE_S = 3600.0
 _NAME = re.compile(r"step-(\d+)\.(\d+)-of-(\d+)\.([0-9a-f]{16})\.safetensors$")
 
 
@@ -55,12 +62,18 @@ class Checkpoints:
         return waited >= max(self._interval_s - self._cost_s, _LEAST_INTERVALS * self._cost_s) and is_free
 
     def write(self, step: int, state: Any) -> None:
-        """Copies the state and writes the copy in the background."""
+        """Writes the state to a file of this machine, which goes to its place in the background."""
         started = time.monotonic()
         self.wait()
         value, tensors = pack(state)
-        content = tensor_file(tensors, {_HEADER: json.dumps(value)})
-        self._pending = self._thread.submit(self._write, step, content, time.monotonic() - started)
+        try:
+            spooled, digest = self._spooled(chunks(tensors, {_HEADER: json.dumps(value)}))
+        except OSError as error:
+            # Training is worth more than its checkpoint; who needs it is told.
+            self.failure = str(error)
+        else:
+            name = f"step-{step:010d}.{self._rank}-of-{self._size}.{digest}.safetensors"
+            self._pending = self._thread.submit(self._publish, step, spooled, name, time.monotonic() - started)
         self._last = time.monotonic()
 
     def wait(self) -> None:
@@ -91,7 +104,7 @@ class Checkpoints:
                 content = storage.read_bytes(f"{self.folder}/{name}")
             except (DataError, OSError):
                 continue
-            if _digest(content) == _NAME.search(name)[4]:  # type: ignore[index]  # it has such a name
+            if hashlib.sha256(content).hexdigest()[:_DIGITS] == _NAME.search(name)[4]:  # type: ignore[index]  # it has such a name
                 self.step = step
                 return _unpacked(content)
         return None
@@ -106,20 +119,52 @@ class Checkpoints:
                 with contextlib.suppress(OSError):  # those of other trainings may be beside it
                     Path(storage.local_path(self.folder)).parent.rmdir()
 
-    def _write(self, step: int, content: memoryview, copied_s: float) -> None:
+    def _spooled(self, content: Iterable[bytes | memoryview]) -> tuple[Path, str]:
+        """A file with the content, in the folder itself where that is of this machine, and its digest."""
+        is_local = storage.is_local(self.folder)
+        folder = Path(storage.local_path(self.folder)) if is_local else Path(tempfile.gettempdir())
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_SPOOL}{self._rank}-{os.getpid()}"
+        digest = hashlib.sha256()
+        try:
+            with path.open("wb") as file:
+                for piece in content:
+                    digest.update(piece)
+                    file.write(piece)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        self._remove_stale(path)
+        return path, digest.hexdigest()[:_DIGITS]
+
+    def _remove_stale(self, path: Path) -> None:
+        """Removes what processes that were killed left beside a file of ours."""
+        for old in path.parent.glob(f"{_SPOOL}{self._rank}-*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime - old.stat().st_mtime > _STALE_S:
+                    old.unlink()
+
+    def _publish(self, step: int, spooled: Path, name: str, spooled_s: float) -> None:
         started = time.monotonic()
         try:
-            name = f"step-{step:010d}.{self._rank}-of-{self._size}.{_digest(content)}.safetensors"
-            storage.write_bytes_atomic(f"{self.folder}/{name}", content)
+            if storage.is_local(self.folder):
+                with spooled.open("rb") as file:
+                    os.fsync(file.fileno())
+                spooled.replace(spooled.with_name(name))
+                storage.sync_folder(spooled.parent)
+            else:
+                storage.upload(str(spooled), f"{self.folder}/{name}")
+                spooled.unlink()
             self.step, self.failure = step, ""
             files = self._files()
             for old in sorted(files)[:-_KEPT]:
-                for file in files[old]:
-                    storage.remove(f"{self.folder}/{file}")
+                for file_name in files[old]:
+                    storage.remove(f"{self.folder}/{file_name}")
         except (OSError, DataError) as error:
-            # Training is worth more than its checkpoint; who needs it is told.
             self.failure = str(error)
-        self._cost_s = copied_s + time.monotonic() - started
+            with contextlib.suppress(OSError):
+                spooled.unlink(missing_ok=True)
+        self._cost_s = spooled_s + time.monotonic() - started
 
     def _files(self) -> dict[int, list[str]]:
         """Names of this process's files by step."""
@@ -135,10 +180,6 @@ def _names(folder: str) -> list[str]:
     """Names of the checkpoint files of a folder."""
     names = (uri.rpartition("/")[2] for uri in storage.list_files(folder))
     return [name for name in names if _NAME.search(name)]
-
-
-def _digest(content: bytes | memoryview) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _unpacked(content: bytes) -> Any:

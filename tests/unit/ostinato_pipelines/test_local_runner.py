@@ -16,7 +16,8 @@ from kfp import dsl
 from ostinato.errors import ConfigError, DataError, OstinatoError
 from ostinato_pipelines.compile import component_text
 from ostinato_pipelines.local import execute
-from ostinato_pipelines.local_runner import replace_python, without_executor_log
+from ostinato_pipelines.local_runner import replace_python
+from ostinato_pipelines.local_steps import without_executor_log
 
 IMAGE = "example.org/image:1"
 

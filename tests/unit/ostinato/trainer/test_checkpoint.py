@@ -130,3 +130,16 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 def test_packing_is_undone(value: object) -> None:
     packed, tensors = pack(value)
     assert unpack(packed, tensors) == value
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".ostinato-checkpoint-0-1", tmp_path / ".ostinato-checkpoint-0-2"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    checkpoints = Checkpoints(str(tmp_path), 60)
+    checkpoints.write(1, {"x": torch.zeros(2)})
+    checkpoints.close()
+    assert not old.exists()
+    assert fresh.exists()
+    assert checkpoints.steps() == [1]
