@@ -73,7 +73,7 @@ images: ## Build both images with docker or podman: REGISTRY/ostinato-data:VERSI
 LOCK := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-header --no-annotate --quiet --no-emit-package torch
 constraints: install ## Lock what the images hold anew: images/*/constraints.txt
 	$(LOCK) --extra data --extra trainer --output-file images/data/constraints.txt
-	$(LOCK) --extra train --output-file images/train/constraints.txt
+	$(LOCK) --extra train --extra mlflow --extra model-registry --output-file images/train/constraints.txt
 	# What torch brings itself: another one for each of its builds.
 	sed -i -E '/^(cuda-|nvidia-|triton==)/d' images/train/constraints.txt
 

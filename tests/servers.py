@@ -53,12 +53,28 @@ def s3_server_with_keys(folder: Path, key: str, secret: str) -> contextlib.Abstr
     return _process([str(rclone), "serve", "s3", "--auth-key", f"{key},{secret}", "--addr", address, str(folder)], port)
 
 
+def mlflow_server(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """The address of a server of MLflow with a database; what it keeps lies in the folder."""
+    port = free_port()
+    store, artifacts = f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", artifacts]
+    return _process(command, port, "/health", environment={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+
+
 @contextlib.contextmanager
-def _process(command: list[str], port: int, path: str = "/", host: str = "127.0.0.1") -> Iterator[str]:
+def _process(
+    command: list[str],
+    port: int,
+    path: str = "/",
+    host: str = "127.0.0.1",
+    environment: dict[str, str] | None = None,
+) -> Iterator[str]:
     endpoint = f"http://{host}:{port}"
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | ENVIRONMENT
-    )
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | ENVIRONMENT | (environment or {}),
+    )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
         while True:

@@ -21,7 +21,7 @@ from ostinato.backend.spec import BackendSpec
 from ostinato.config import Config
 from ostinato.contract.file import read_contract, to_json
 from ostinato.errors import ConfigError, Problem, listing
-from ostinato.load import canonical_json, from_json
+from ostinato.load import AFTERWARDS, canonical_json, from_json
 from ostinato.lock import IMAGE
 from ostinato.packing import MOST_BYTES, check_size, packed
 from ostinato.storage import is_local
@@ -100,12 +100,14 @@ def pipeline_text(
     git_sha: str = "",
 ) -> str:
     """The pipeline package as YAML; the same input gives the same text."""
-    config, backend, contract, has_gate = "", BackendSpec(), None, False
+    config, backend, contract, has_gate, sections = "", BackendSpec(), None, False, {}
     if document is not None:
         loaded = from_json(canonical_json(document))
         backend, has_gate, contract = loaded.backend, loaded.gate is not None, contract_text(loaded)
-        # It is applied here, and so no part of what a run is keyed on.
-        config = packed(canonical_json(without_kubernetes(document)))
+        sections = {name: section for name in AFTERWARDS if (section := getattr(loaded, name)) is not None}
+        # They are applied here, and so no part of what a run is keyed on.
+        rest = {key: value for key, value in without_kubernetes(document).items() if key not in AFTERWARDS}
+        config = packed(canonical_json(rest))
         check_size(config)
     if kubernetes is not None:
         backend = backend.model_copy(update={"kubernetes": kubernetes})
@@ -120,6 +122,8 @@ def pipeline_text(
         contract=contract,
         has_gate=has_gate,
         git_sha=git_sha,
+        registry=sections.get("registry"),
+        notification=sections.get("notify"),
     )
     text = component_text(pipeline, images, tell_image=True)
     check_package(text)

@@ -15,6 +15,8 @@ from typing import Any
 from ostinato import storage
 from ostinato.backend.kubernetes.spec import S3_KEYS
 from ostinato.errors import ConfigError, Problem
+from ostinato.model_registry.spec import SECRET_KEYS as REGISTRY_KEYS
+from ostinato.notify.spec import SECRET_KEYS as NOTIFY_KEYS
 from ostinato_pipelines.local_steps import Running, without_executor_log
 
 _INTERRUPT = """
@@ -128,7 +130,8 @@ class Containers:
                 container.remove(force=True)
 
     def _options(self, environment: Mapping[str, str]) -> dict[str, Any]:
-        keys = {name: os.environ[name] for name in S3_KEYS if name in os.environ}
+        names = (*S3_KEYS, *NOTIFY_KEYS, *REGISTRY_KEYS)
+        keys = {name: os.environ[name] for name in names if name in os.environ}
         volumes = {self.store: "rw"} | dict.fromkeys(self.readable, "ro") | dict.fromkeys(self.writable, "rw")
         return {
             "user": self.user,

@@ -63,7 +63,7 @@ def check(full: Section) -> list[Fault]:
     """Everything that is wrong between the parts of an expanded document."""
     features = features_of(full)
     checks: tuple[Callable[[Features], Iterable[Fault]], ...] = (
-        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes, _gate,
+        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes, _gate, _notify,
     )  # fmt: skip
     return [fault for each in checks for fault in each(features)]
 
@@ -247,6 +247,12 @@ def _gate(features: Features) -> Iterator[Fault]:
         message = "there is no champion to compare with, and no condition has a minimum or maximum: nothing is decided"
         hint = "name the folder of the model in use under 'champion'"
         yield fault_at(features.full, ("gate", "conditions"), message, "a 'minimum' or a 'maximum'", hint)
+
+
+def _notify(features: Features) -> Iterator[Fault]:
+    section = features.full.section("notify")
+    if section is not None and section.get("webhook") is not True and section.get("email") is None:
+        yield fault_at(features.full, ("notify",), "nobody is told", "webhook: true, or an email")
 
 
 def _condition(features: Features, condition: Section, path: PathTo) -> Iterator[Fault]:

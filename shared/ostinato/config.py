@@ -25,6 +25,8 @@ from ostinato.features.number import spec as _number  # registers itself
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec
 from ostinato.features.text import spec as _text  # registers itself
 from ostinato.gate.spec import GateSpec
+from ostinato.model_registry.spec import RegistrySpec
+from ostinato.notify.spec import NotifySpec
 from ostinato.registry import OneOf
 from ostinato.spec import Later, Pending, PendingNull, Positive, PositiveInt, Probability, Spec, clash
 from ostinato.split.spec import SPLITS, RandomSplitSpec, SplitSpec
@@ -96,5 +98,9 @@ class Config(Spec):
     """What a pipeline compares new data with before it preprocesses them; null for nothing."""
     gate: GateSpec | None = None
     """What a pipeline asks of a new model before it takes the place of the one in use; null for nothing."""
+    registry: RegistrySpec | None = None
+    """Registry of models that a pipeline enters a new model into; null for none."""
+    notify: NotifySpec | None = None
+    """Who is told how a run of a pipeline ended; null for nobody."""
     ludwig_version: str | None = None
     """Version of Ludwig that the config was written for; older forms are understood whatever it says."""

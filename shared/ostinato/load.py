@@ -30,6 +30,8 @@ DATA_KEYS = ("name", "type", "column", "tied", "preprocessing")
 """What preprocessing reads of a feature."""
 GUARDS = ("data_contract", "gate")
 """Sections that decide whether a run goes on: nothing that is learned depends on them."""
+AFTERWARDS = ("registry", "notify")
+"""Sections of what is done when a run is through; applied when a pipeline is compiled."""
 
 
 @dataclass(frozen=True)

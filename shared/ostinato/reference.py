@@ -17,6 +17,8 @@ from ostinato.features.spec import INPUTS, OUTPUTS
 from ostinato.gate.spec import GateConditionSpec, GateSpec
 from ostinato.help_texts import help_texts, summary
 from ostinato.losses.spec import LOSSES
+from ostinato.model_registry.spec import RegistrySpec
+from ostinato.notify.spec import EmailSpec, NotifySpec
 from ostinato.registry import OneOf, Registry
 from ostinato.spec import Pending, Spec
 from ostinato.split.spec import SPLITS
@@ -78,6 +80,9 @@ def _lines() -> Iterator[str]:
     yield from _section("Limits of a check", LimitsSpec, 4)
     yield from _section("`gate`", GateSpec, 2)
     yield from _section("`gate.conditions`", GateConditionSpec, 3)
+    yield from _section("`registry`", RegistrySpec, 2)
+    yield from _section("`notify`", NotifySpec, 2)
+    yield from _section("`notify.email`", EmailSpec, 3)
 
 
 def _choices(title: str, registry: Registry) -> Iterator[str]:

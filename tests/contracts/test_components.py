@@ -24,6 +24,8 @@ IMAGES = {
     "validate_data": DATA_IMAGE,
     "gate": TRAIN_IMAGE,
     "verdict": DATA_IMAGE,
+    "register": TRAIN_IMAGE,
+    "notify": DATA_IMAGE,
 }
 FOLDERS = {
     **{step: step for step in IMAGES},

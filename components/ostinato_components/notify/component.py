@@ -19,4 +19,5 @@ def notify(section: str, pipeline: str, run_id: str, status: dsl.PipelineTaskFin
     from ostinato_components.task import task
 
     with task():
-        run(section, pipeline, run_id, status.state, status.error_message or "")
+        error = status.error_message or ""
+        run(section, pipeline=pipeline, run_id=run_id, state=status.state, error=error)

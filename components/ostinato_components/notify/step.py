@@ -43,6 +43,7 @@ class Message:
 
 def run(
     section: str,
+    *,
     pipeline: str,
     run_id: str,
     state: str,

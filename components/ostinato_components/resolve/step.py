@@ -15,7 +15,7 @@ from ostinato import __version__
 from ostinato.backend.kubernetes.spec import KubernetesSpec
 from ostinato.config import Config
 from ostinato.errors import ConfigError, OstinatoError, Problem
-from ostinato.load import GUARDS, LoadedConfig, canonical_json, data_slice, load_config
+from ostinato.load import AFTERWARDS, GUARDS, LoadedConfig, canonical_json, data_slice, load_config
 from ostinato.packing import check_size, packed
 from ostinato.spec import Spec
 
@@ -66,7 +66,7 @@ def run(
         DataError: the data can't be read.
     """
     loaded = resolve_config(config, overrides, dataset, many_nodes=many_nodes, storage=storage, guards=guards)
-    document = {key: value for key, value in loaded.document.items() if key not in GUARDS}
+    document = {key: value for key, value in loaded.document.items() if key not in (*GUARDS, *AFTERWARDS)}
     sections = (canonical_json(section.model_dump()) if section else "" for section in guarding(loaded.config))
     text = canonical_json(document)
     packed_text, data_config = packed(text), packed(canonical_json(data_slice(document)))
@@ -125,15 +125,22 @@ def resolve_config(
             )
             hint = "compile this config by itself (ostinato compile config.yaml)"
             problems.append(Problem(name, message, hint=hint))
-    if loaded.config.backend.kubernetes != KubernetesSpec():
-        message = "is applied when a pipeline is compiled, and this run has begun"
-        hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
-        problems.append(Problem("backend.kubernetes", message, hint=hint))
+    problems += too_late(loaded.config)
     if problems:
         raise ConfigError(problems)
     for warning in loaded.warnings:
         print(f"warning: {warning}")
     return loaded
+
+
+def too_late(config: Config) -> list[Problem]:
+    """Sections that a run that has begun can't heed any more."""
+    found = [name for name in AFTERWARDS if getattr(config, name) is not None]
+    if config.backend.kubernetes != KubernetesSpec():
+        found.append("backend.kubernetes")
+    message = "is applied when a pipeline is compiled, and this run has begun"
+    hint = "compile this config by itself (ostinato compile config.yaml), or leave the section out"
+    return [Problem(name, message, hint=hint) for name in found]
 
 
 def parse_overrides(overrides: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from ostinato.artifacts import Manifest
 from ostinato.config import Config, GlobalPreprocessingSpec
 from ostinato.dataset import DataFolder
 from ostinato.errors import Interrupted, Problem
-from ostinato.load import GUARDS, canonical_json, from_json, render
+from ostinato.load import AFTERWARDS, GUARDS, canonical_json, from_json, render
 from ostinato.resources import freed_memory_kept, return_freed_memory
 from ostinato.trainer.checkpoint import Checkpoints
 from ostinato.trainer.device import deterministic
@@ -130,7 +130,12 @@ def _checkpoints(job: Job, data: DataFolder, config: Config, processes: Processe
 def training_key(config: Config, manifest: Manifest, seed: int) -> str:
     """The same for the same config, rows, seed and version of the library; who does the work where is no part of it."""
     shards = [shard.sha256 for shards in manifest.splits.values() for shard in shards]
-    what = [__version__, canonical_json(render(config) | dict.fromkeys(("backend", *GUARDS))), shards, seed]
+    what = [
+        __version__,
+        canonical_json(render(config) | dict.fromkeys(("backend", *GUARDS, *AFTERWARDS))),
+        shards,
+        seed,
+    ]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
 
 

@@ -9,7 +9,7 @@ from pydantic import Strict
 
 from ostinato.spec import Name, Spec
 
-WEBHOOK_URL, SMTP_USERNAME, SMTP_PASSWORD = "WEBHOOK_URL", "SMTP_USERNAME", "SMTP_PASSWORD"  # noqa: S105  # names
+WEBHOOK_URL, SMTP_USERNAME, SMTP_PASSWORD = "WEBHOOK_URL", "SMTP_USERNAME", "SMTP_PASSWORD"  # names
 SECRET_KEYS = (WEBHOOK_URL, SMTP_USERNAME, SMTP_PASSWORD)
 """Keys of the Secret, and the variables of the step that they become."""
 

@@ -1,0 +1,3 @@
+from ostinato_components.register.step import run
+
+__all__ = ["run"]
