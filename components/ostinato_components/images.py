@@ -6,6 +6,6 @@ from ostinato import __version__
 
 REGISTRY = "ghcr.io/ostinato"
 DATA_IMAGE = f"{REGISTRY}/ostinato-data:{__version__}"
-"""Resolve, infer_schema, validate_data, preprocess, verdict, notify, and train_nodes, which waits for others: no torch."""
+"""Resolve, infer_schema, validate_data, preprocess, verdict, notify, and train_nodes, which only waits: no torch."""
 TRAIN_IMAGE = f"{REGISTRY}/ostinato-train:{__version__}"
 """Train, evaluate, export, gate, register, and the nodes of train_nodes."""

@@ -152,6 +152,8 @@ def make_pipeline(
                 trained = train_nodes(image=nodes_image, **training)
             else:
                 trained = train(accelerators=train_accelerator_count, **training)
+            # As with resources, KFP forgets to tell the group that the task lies in.
+            trained.register_pipeline_channels([train_accelerator_type, train_accelerator_count])
             trained.set_accelerator_type(train_accelerator_type).set_accelerator_limit(train_accelerator_count)
             if backend.storage:
                 # It goes on from its checkpoint; without a storage it would begin anew. A deleted pod is not retried.

@@ -33,6 +33,7 @@ _TYPES = {
     "LIST": "list",
     "STRUCT": "dict",
     "TASK_CONFIG": "dsl.TaskConfig",
+    "TASK_FINAL_STATUS": "dsl.PipelineTaskFinalStatus",
 }
 """KFP's name of a type -> Python's."""
 

@@ -73,7 +73,9 @@ def locked(name):
     return {canonicalize_name(name): Version(version) for name, _, version in pairs}
 
 
-@pytest.mark.parametrize(("name", "extra"), [("data", ("data", "trainer")), ("train", ("data", "train", "mlflow", "model-registry"))])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("data", ("data", "trainer")), ("train", ("data", "train", "mlflow", "model-registry"))]
+)
 def test_the_image_holds_what_the_extras_of_its_steps_ask_for(name, extra):
     """`make constraints` locks them anew."""
     found, (base, optional) = locked(name), extras()

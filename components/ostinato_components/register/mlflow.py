@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,8 +36,8 @@ def register(spec: RegistrySpec, entry: Entry, environment: Mapping[str, str]) -
         OstinatoError: the server refuses or can't be reached.
     """
     with _server(spec, environment):
-        client = mlflow.MlflowClient()
-        version = _known(client, spec, entry) or _made(client, spec, entry)
+        client = mlflow.MlflowClient(spec.uri, spec.uri)
+        version = _known(client, spec, entry) or _made(spec, entry)
         if spec.alias:
             client.set_registered_model_alias(spec.model, spec.alias, version)
         return version
@@ -49,24 +50,22 @@ def _known(client: mlflow.MlflowClient, spec: RegistrySpec, entry: Entry) -> str
     return next((str(each.version) for each in found if each.tags.get(_MARK) == entry.digest), "")
 
 
-def _made(client: mlflow.MlflowClient, spec: RegistrySpec, entry: Entry) -> str:
+def _made(spec: RegistrySpec, entry: Entry) -> str:
     experiment = mlflow.set_experiment(spec.experiment)
-    with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=f"{spec.model} {entry.version}") as run:
+    with mlflow.start_run(experiment_id=experiment.experiment_id, run_name=f"{spec.model} {entry.version}"):
         mlflow.set_tags(entry.tags)
         mlflow.log_params({_name(key): text for key, text in entry.parameters.items()})
         mlflow.log_metrics({_name(key): value for key, value in entry.metrics.items()})
-        model = mlflow.pyfunc.log_model(
-            name="model",
-            loader_module=pyfunc.__name__,
-            data_path=entry.bundle,
-            signature=_signature(entry.bundle),
-            pip_requirements=[f"ostinato[train,mlflow]=={__version__}"],
-        )
-        with contextlib.suppress(MlflowException):  # it is there
-            client.create_registered_model(spec.model)
-        made = client.create_model_version(
-            spec.model, model.model_uri, run_id=run.info.run_id, tags=entry.tags, description=entry.uri
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that there is no example: rows of data are nothing for a registry
+            model = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=pyfunc.__name__,
+                data_path=entry.bundle,
+                signature=_signature(entry.bundle),
+                pip_requirements=[f"ostinato[train,mlflow]=={__version__}"],
+            )
+        made = mlflow.register_model(model.model_uri, spec.model, tags=entry.tags)
     return str(made.version)
 
 
@@ -94,14 +93,16 @@ def _server(spec: RegistrySpec, environment: Mapping[str, str]) -> Iterator[None
     keys = {key: environment[key] for key in MLFLOW_KEYS if environment.get(key)}
     before = {name: os.environ.get(name) for name in (*_QUICK, *keys)}
     os.environ.update(_QUICK | keys)
-    uri = mlflow.get_tracking_uri()
+    uris = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     mlflow.set_tracking_uri(spec.uri)
+    mlflow.set_registry_uri(spec.uri)
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
         raise OstinatoError(Problem(spec.uri, _said(error), hint="registry.secret holds the keys")) from error
     finally:
-        mlflow.set_tracking_uri(uri)
+        mlflow.set_tracking_uri(uris[0])
+        mlflow.set_registry_uri(uris[1])
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
