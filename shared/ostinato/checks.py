@@ -63,7 +63,7 @@ def check(full: Section) -> list[Fault]:
     """Everything that is wrong between the parts of an expanded document."""
     features = features_of(full)
     checks: tuple[Callable[[Features], Iterable[Fault]], ...] = (
-        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes, _gate, _notify,
+        _names, _leaks, _dependencies, _ties, _validation, _split, _balance, _nodes, _gate, _notify, _comparator,
     )  # fmt: skip
     return [fault for each in checks for fault in each(features)]
 
@@ -253,6 +253,30 @@ def _notify(features: Features) -> Iterator[Fault]:
     section = features.full.section("notify")
     if section is not None and section.get("webhook") is not True and section.get("email") is None:
         yield fault_at(features.full, ("notify",), "nobody is told", "webhook: true, or an email")
+
+
+def _comparator(features: Features) -> Iterator[Fault]:
+    combiner = features.full.section("combiner")
+    if combiner is None or combiner.get("type") != "comparator":
+        return
+    inputs = [feature.name for feature in features.inputs]
+    seen: dict[str, str] = {}
+    for entity in ("entity_1", "entity_2"):
+        names = combiner.get(entity)
+        for index, name in enumerate(names if isinstance(names, Items) else []):
+            if not isinstance(name, str):
+                continue
+            path = ("combiner", entity, index)
+            if name not in inputs:
+                message, hint = f"there is no input feature '{name}'", did_you_mean(name, inputs)
+                yield fault_at(features.full, path, message, listing(inputs), hint)
+            elif name in seen:
+                yield fault_at(features.full, path, f"'{name}' is in {seen[name]} too", "each input in one entity")
+            seen.setdefault(name, entity)
+    left = [name for name in inputs if name not in seen]
+    if seen and left:
+        message = f"{listing(repr(name) for name in left)} belong to no entity"
+        yield fault_at(features.full, ("combiner",), message, "entity_1 and entity_2 together name every input")
 
 
 def _condition(features: Features, condition: Section, path: PathTo) -> Iterator[Fault]:

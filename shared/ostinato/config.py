@@ -11,9 +11,19 @@ from annotated_types import MinLen
 from pydantic import Strict, model_validator
 
 from ostinato.backend.spec import BackendSpec
+from ostinato.combiners.comparator import spec as _comparator
 from ostinato.combiners.concat.spec import ConcatSpec
-from ostinato.combiners.ft_transformer import spec as _ft_transformer  # registers itself
+from ostinato.combiners.cross_attention import spec as _cross_attention
+from ostinato.combiners.ft_transformer import spec as _ft_transformer
+from ostinato.combiners.gated_fusion import spec as _gated_fusion
+from ostinato.combiners.hypernetwork import spec as _hypernetwork
+from ostinato.combiners.perceiver import spec as _perceiver
+from ostinato.combiners.project_aggregate import spec as _project_aggregate
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
+from ostinato.combiners.tabm import spec as _tabm
+from ostinato.combiners.tabnet import spec as _tabnet
+from ostinato.combiners.tabtransformer import spec as _tabtransformer
+from ostinato.combiners.transformer import spec as _transformer
 from ostinato.contract.spec import DataContractSpec
 from ostinato.encoders.category import spec as _category_encoders  # registers itself
 from ostinato.encoders.dense import spec as _dense_encoders  # registers itself

@@ -26,6 +26,8 @@ class Block:
     """D."""
     length: int = 0
     """T of an unreduced sequence; 0 where the block is none."""
+    types: tuple[str, ...] = ()
+    """Feature type of each feature."""
 
     @property
     def is_sequence(self) -> bool:
@@ -80,6 +82,8 @@ class Combiner(nn.Module, ABC):
     """E; above 1 the output is [N, E, D]."""
     output_length: int = 0
     """T where the output is an unreduced sequence [N, T, D]; else 0."""
+    penalty: Tensor | None = None
+    """What the last pass in training adds to the loss; None for nothing."""
 
     @abstractmethod
     def forward(self, encodings: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:

@@ -1,24 +1,26 @@
-"""The registry of combiners."""
+"""The registry of combiners, and what those that end in fully connected layers share."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ostinato.blocks.spec import FCLayers, Initializer, Norm
+from ostinato.blocks.spec import Activation, FCLayers, Initializer, Norm
 from ostinato.registry import Registry
-from ostinato.spec import NonNegativeInt, PositiveInt, Spec
+from ostinato.spec import NonNegativeInt, PositiveInt, Probability, Spec, clash
 
-COMBINERS = Registry("combiner", pending={"": frozenset({
-    "comparator", "cross_attention", "gated_fusion", "hypernetwork", "perceiver", "project_aggregate",
-    "sequence_concat", "sequence", "tabtransformer", "tabnet", "tabpfn_v2", "transformer", "tabm",
-})})  # fmt: skip
+COMBINERS = Registry("combiner", pending={"": frozenset({"sequence_concat", "sequence", "tabpfn_v2"})})
 
 
 class CombinerSpec(Spec):
-    """What every combiner can be told."""
+    """What every combiner has."""
 
     type: str
     """Name of the combiner."""
+
+
+class StackCombinerSpec(CombinerSpec):
+    """A combiner with fully connected layers at its end."""
+
     use_bias: bool = True
     """Whether the fully connected layers have a bias."""
     bias_initializer: Initializer = "zeros"
@@ -35,3 +37,39 @@ class CombinerSpec(Spec):
     """Parameters of the normalization."""
     fc_layers: FCLayers | None = None
     """The fully connected layers one by one."""
+
+
+class DenseCombinerSpec(StackCombinerSpec):
+    """A combiner with one dropout and one activation."""
+
+    dropout: Probability = 0.1
+    """Probability that a unit is set to zero while training."""
+    activation: Activation | None = "relu"
+    """Activation of the fully connected layers; null for none."""
+
+
+class TransformerCombinerSpec(StackCombinerSpec):
+    """A combiner whose tokens go through a transformer before the fully connected layers."""
+
+    dropout: Probability = 0.1
+    """Probability that a unit of the transformer is set to zero while training."""
+    transformer_output_size: PositiveInt = 256
+    """Units of the feed-forward part of a transformer layer."""
+    hidden_size: PositiveInt = 256
+    """Units of a token; a multiple of `num_heads`."""
+    num_layers: PositiveInt = 1
+    """Number of transformer layers."""
+    num_heads: PositiveInt = 8
+    """Number of attention heads."""
+    fc_dropout: Probability = 0.0
+    """Dropout of the fully connected layers."""
+    fc_activation: Activation | None = "relu"
+    """Activation of the fully connected layers."""
+    fc_residual: bool = False
+    """Adds the input of a fully connected layer to its output where the sizes agree."""
+
+
+def check_heads(size: int, num_heads: int, field: str = "hidden_size") -> None:
+    """Raises the error of a field where the heads can't share a token."""
+    if size % num_heads:
+        raise clash(field, f"{size} is no multiple of num_heads, which is {num_heads}", f"a multiple of {num_heads}")

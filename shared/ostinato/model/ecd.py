@@ -36,6 +36,7 @@ class ECD(nn.Module):
         first = shapes[self.first_output]
         num_targets = first.vocab_size if first.kind == "code" else 1
         input_shapes = {spec.name: dataclasses.replace(shapes[spec.name], num_targets=num_targets) for spec in inputs}
+        self._types = {spec.name: spec.type for spec in inputs}
         self.groups, encoders = build_encoders(inputs, input_shapes)
         self.encoders = nn.ModuleDict(encoders)
         self.paddings = {
@@ -177,10 +178,13 @@ class ECD(nn.Module):
     def _block(self, group: Group) -> Block:
         encoder = self.encoders[group.key]
         if isinstance(encoder, GroupEncoder):
-            return Block(group.features, encoder.output_size)
+            return Block(group.features, encoder.output_size, types=self._types_of(group))
         assert isinstance(encoder, Encoder)
         *steps, size = encoder.output_shape
-        return Block(group.features, size, steps[0] if steps else 0)
+        return Block(group.features, size, steps[0] if steps else 0, self._types_of(group))
+
+    def _types_of(self, group: Group) -> tuple[str, ...]:
+        return tuple(self._types[name] for name in group.features)
 
 
 class Scores(nn.Module):

@@ -70,7 +70,8 @@ class Stepper:
         losses = self._model.losses(logits, batch, sum_up)
         if shares is not None:
             losses = {name: loss * share for (name, loss), share in zip(losses.items(), shares, strict=True)}
-        return self._model.total_loss(losses), losses
+        total, penalty = self._model.total_loss(losses), self._model.combiner.penalty
+        return (total if penalty is None else total + penalty), losses
 
     def _forward(self, batch: Batch) -> dict[str, Tensor]:
         if not self._spec.compile or self._is_compiled:

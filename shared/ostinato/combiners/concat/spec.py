@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ostinato.blocks.spec import Activation
-from ostinato.combiners.spec import COMBINERS, CombinerSpec
-from ostinato.spec import NonNegativeInt, PositiveInt, Probability
+from ostinato.combiners.spec import COMBINERS, DenseCombinerSpec
+from ostinato.spec import NonNegativeInt, PositiveInt
 
 
 @COMBINERS.register("concat")
-class ConcatSpec(CombinerSpec):
+class ConcatSpec(DenseCombinerSpec):
     """The encodings of all features side by side, then fully connected layers."""
 
     type: Literal["concat"] = "concat"
@@ -19,10 +18,6 @@ class ConcatSpec(CombinerSpec):
     """Number of fully connected layers after the combination; ignored where `fc_layers` lists them."""
     output_size: PositiveInt = 128
     """Units of each fully connected layer."""
-    dropout: Probability = 0.1
-    """Probability that a unit is set to zero while training."""
-    activation: Activation | None = "relu"
-    """Activation after each layer; null for none."""
     flatten_inputs: bool = False
     """Whether sequences are flattened into one vector."""
     residual: bool = False
