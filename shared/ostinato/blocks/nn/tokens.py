@@ -38,14 +38,18 @@ class Tokens(nn.Module):
 
 
 def token_mask(encodings: Sequence[Tensor], masks: Sequence[Tensor | None], *, first: int = 0) -> Tensor | None:
-    """[N, first + tokens] true where a token is no padding; None where none is. `first` tokens stand before them."""
+    """[N, first + tokens] true where a token is no padding; None where none is. `first` tokens stand before them.
+
+    Of a row of nothing but padding all is seen, since attention to nothing is no number.
+    """
     if all(mask is None for mask in masks):
         return None
     rows, device = encodings[0].shape[0], encodings[0].device
     seen = [torch.ones(rows, first, dtype=torch.bool, device=device)] if first else []
-    for encoding, mask in zip(encodings, masks, strict=True):
-        seen.append(torch.ones(encoding.shape[:2], dtype=torch.bool, device=device) if mask is None else mask)
-    return torch.cat(seen, dim=1)
+    for encoding, known in zip(encodings, masks, strict=True):
+        seen.append(torch.ones(encoding.shape[:2], dtype=torch.bool, device=device) if known is None else known)
+    mask = torch.cat(seen, dim=1)
+    return mask | ~mask.any(dim=1, keepdim=True)
 
 
 def vectors(encodings: Sequence[Tensor]) -> Tensor:

@@ -69,6 +69,13 @@ def test_padding_of_a_sequence_makes_no_difference(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["cross_attention", "gated_fusion", "perceiver", "project_aggregate", "transformer"])
+def test_a_row_of_nothing_but_padding_has_a_number(name: str) -> None:
+    combiner = build(name, [SEQUENCE])
+    found = combiner([torch.zeros(2, 4, 2)], [torch.tensor([[False] * 4, [True] * 4])])
+    assert torch.isfinite(found).all()
+
+
 def test_the_comparator_compares() -> None:
     combiner = build("comparator", [Block(("a", "b"), 2)], entity_1=["a"], entity_2=["b"], num_fc_layers=0)
     with torch.no_grad():
