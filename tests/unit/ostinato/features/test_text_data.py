@@ -50,6 +50,15 @@ def test_plain_and_other_texts_are_cut_alike(tokenizer, values):
     assert together.to_pylist()[:-1] == alone
 
 
+def test_spaces_at_the_end_of_the_last_text_are_no_symbol():
+    """Arrow alone reads behind the end of such a text: now it finds a symbol there, now not."""
+    column = text(tokenizer="space")
+    for ending in ("  ", "\x1f\xa0", "\x85 \u2028", "\u3000\u3000"):
+        for letter in "äöüß" * 50:
+            symbols, _ = column.parse(pa.array([letter + ending]))
+            assert symbols.to_pylist() == [[letter]]
+
+
 def test_slices_of_a_batch_are_cut_alike():
     parsed, _ = text().parse(pa.array(["x y", "a b c", "d"]).slice(1))
     assert parsed.to_pylist() == [["a", "b", "c"], ["d"]]
