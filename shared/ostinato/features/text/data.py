@@ -33,7 +33,10 @@ _BREAK = "\x00"
 
 def _split_whitespace(texts: pa.Array) -> pa.ListArray:
     # In plain text the fast function finds the same.
-    return pc.ascii_split_whitespace(texts) if _is_plain(texts) else pc.utf8_split_whitespace(texts)
+    if _is_plain(texts):
+        return pc.ascii_split_whitespace(texts)
+    # Arrow (26) reads behind the end of a text that ends with several spaces, and finds one more symbol or not.
+    return pc.utf8_split_whitespace(pc.utf8_rtrim_whitespace(texts))
 
 
 def _is_plain(texts: pa.Array) -> bool:

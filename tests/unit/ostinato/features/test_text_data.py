@@ -50,6 +50,17 @@ def test_plain_and_other_texts_are_cut_alike(tokenizer, values):
     assert together.to_pylist()[:-1] == alone
 
 
+def test_spaces_at_the_end_of_the_last_text_are_no_symbol():
+    """Arrow alone reads behind the end of such a text, and what lies there decides whether it finds a symbol more."""
+    column = text(tokenizer="space", lowercase=True)
+    random = np.random.default_rng(0)
+    letters = [" ", "\x1f", "\x85", "\xa0", "\u2028", "ä", "字"]
+    for _ in range(3000):
+        value = "".join(random.choice(letters, 6))
+        symbols, _ = column.parse(pa.array([value]))
+        assert symbols.to_pylist() == [value.split() or None]
+
+
 def test_slices_of_a_batch_are_cut_alike():
     parsed, _ = text().parse(pa.array(["x y", "a b c", "d"]).slice(1))
     assert parsed.to_pylist() == [["a", "b", "c"], ["d"]]
