@@ -98,7 +98,7 @@ def test_a_wrong_value_says_what_is_allowed_in_plain_words(keys, found, allowed)
         (f"{INPUTS}{OUTPUTS}preset: best_quality", "preset: 'best_quality'"),
         (f"{INPUTS}{OUTPUTS}backend: dask", "backend.type: 'dask'"),
         (f"{INPUTS}{OUTPUTS}backend: {{cache_dir: x}}", "backend.cache_dir: is part"),
-        (f"{INPUTS}{OUTPUTS}combiner: tabnet", "the combiner 'tabnet'"),
+        (f"{INPUTS}{OUTPUTS}combiner: tabpfn_v2", "the combiner 'tabpfn_v2'"),
         (f"{INPUTS}{OUTPUTS}defaults: {{image: {{}}}}", "the feature type 'image'"),
         (f"{INPUTS}{OUTPUTS}trainer: {{optimizer: soap}}", "the optimizer 'soap'"),
         (f"{INPUTS}{OUTPUTS}trainer: {{model_soup: greedy}}", "trainer.model_soup: 'greedy'"),

@@ -1,0 +1,88 @@
+"""Every encoder, decoder with loss, optimizer and schedule of the registries lives; none can be forgotten."""
+
+import random
+
+import pyarrow as pa
+import pytest
+from lifecycle import live
+
+from ostinato.decoders.spec import DECODERS
+from ostinato.encoders.spec import ENCODERS
+from ostinato.losses.spec import LOSSES
+from ostinato.trainer.spec import OPTIMIZERS
+
+ROWS = 240
+TRAINER = {"epochs": 3, "learning_rate": 0.01, "batch_size": 32, "refit": False}
+INPUTS = [{"name": "number", "type": "number", "encoder": "passthrough"}, {"name": "binary", "type": "binary"}]
+RATES = {"adadelta": 1.0, "rprop": 0.001, "sgd": 0.1, "asgd": 0.1, "adagrad": 0.1, "adafactor": 0.02, "lbfgs": 0.1}
+SMALL = {
+    "bins": {"num_bins": 4},
+    "periodic": {},
+    "ple": {"num_bins": 4},
+    "embed": {"embedding_size": 8},
+    "parallel_cnn": {"embedding_size": 8, "num_filters": 8, "fc_layers": [{"output_size": 8}]},
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = random.Random(0)
+    number = [rng.gauss(0, 1) for _ in range(ROWS)]
+    category = [rng.choice("pqr") for _ in range(ROWS)]
+    text = [" ".join(rng.choices(["red", "green", "blue"], k=rng.randrange(2, 6))) for _ in range(ROWS)]
+    score = [value + (code == "p") - words.startswith("red") for value, code, words in
+             zip(number, category, text, strict=True)]  # fmt: skip
+    return pa.table(
+        {
+            "number": number,
+            "category": category,
+            "binary": ["yes" if value > 0 else "no" for value in number],
+            "text": text,
+            "y_number": [5 + 2 * value for value in score],
+            "y_binary": ["up" if value > 0 else "down" for value in score],
+            "y_category": [str(min(2, max(0, round(value + 1)))) for value in score],
+        }
+    )
+
+
+def document(inputs=INPUTS, output=None, **trainer):
+    return {
+        "input_features": inputs,
+        "output_features": [output or {"name": "y_binary", "type": "binary"}],
+        "combiner": {"type": "concat", "num_fc_layers": 1, "output_size": 16, "dropout": 0.0},
+        "trainer": TRAINER | trainer,
+    }
+
+
+def pairs(registry):
+    return [(group, name) for group in sorted(registry.specs) for name in registry.names(group)]
+
+
+@pytest.mark.parametrize(("kind", "name"), pairs(ENCODERS))
+def test_every_encoder_lives(kind, name, table, tmp_path):
+    encoder = {"type": name, **SMALL.get(name, {})}
+    live(document([*INPUTS[: kind != "number"], {"name": kind, "type": kind, "encoder": encoder}]), table, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "decoder", "loss"),
+    [
+        (kind, decoder, loss)
+        for kind in sorted(LOSSES.specs)
+        for number, decoder in enumerate(DECODERS.names(kind))
+        for loss in (LOSSES.names(kind) if number == 0 else LOSSES.names(kind)[:1])
+    ],
+)
+def test_every_decoder_and_loss_lives(kind, decoder, loss, table, tmp_path):
+    output = {"name": f"y_{kind}", "type": kind, "decoder": {"type": decoder}, "loss": {"type": loss}}
+    live(document(output=output), table, tmp_path)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS.names())
+def test_every_optimizer_lives(name, table, tmp_path):
+    live(document(optimizer={"type": name}, learning_rate=RATES.get(name, 0.01)), table, tmp_path)
+
+
+@pytest.mark.parametrize("decay", ["linear", "exponential", "cosine", "one_cycle", "inverse_sqrt", "polynomial", "wsd"])
+def test_every_schedule_lives(decay, table, tmp_path):
+    live(document(learning_rate_scheduler={"decay": decay, "warmup_evaluations": 1}), table, tmp_path)
