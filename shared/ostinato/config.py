@@ -19,6 +19,7 @@ from ostinato.combiners.gated_fusion import spec as _gated_fusion
 from ostinato.combiners.hypernetwork import spec as _hypernetwork
 from ostinato.combiners.perceiver import spec as _perceiver
 from ostinato.combiners.project_aggregate import spec as _project_aggregate
+from ostinato.combiners.sequence_concat import spec as _sequence_concat
 from ostinato.combiners.spec import COMBINERS, CombinerSpec
 from ostinato.combiners.tabm import spec as _tabm
 from ostinato.combiners.tabnet import spec as _tabnet

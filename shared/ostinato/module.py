@@ -85,6 +85,14 @@ class Combiner(nn.Module, ABC):
     penalty: Tensor | None = None
     """What the last pass in training adds to the loss; None for nothing."""
 
+    def mask(self, masks: Sequence[Tensor | None]) -> Tensor | None:
+        """[N, T] true where a step of an unreduced output is no padding: where any of the sequences has a step.
+
+        None where one of the blocks has no padding at all.
+        """
+        known = [mask for mask in masks if mask is not None]
+        return torch.stack(known).any(dim=0) if known and len(known) == len(masks) else None
+
     @abstractmethod
     def forward(self, encodings: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
         """[N, F, D] or [N, T, D] for each block -> [N, D], [N, E, D] or [N, T, D]."""

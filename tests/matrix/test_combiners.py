@@ -16,6 +16,7 @@ INPUTS = [
     {"name": "d", "type": "binary"},
     {"name": "t", "type": "text", "encoder": {"type": "embed", "embedding_size": 8, "reduce_output": "mean"}},
 ]
+SEQUENCE = {"name": "t", "type": "text", "encoder": {"type": "embed", "embedding_size": 8, "reduce_output": None}}
 SMALL = {
     "comparator": {"entity_1": ["a", "c"], "entity_2": ["b", "d", "t"], "output_size": 16},
     "concat": {"output_size": 16},
@@ -25,6 +26,7 @@ SMALL = {
     "hypernetwork": {"hidden_size": 16, "hyper_hidden_size": 8, "num_fc_layers": 1, "output_size": 16},
     "perceiver": {"latent_dim": 16, "num_heads": 2, "num_latents": 4},
     "project_aggregate": {"projection_size": 16, "output_size": 16},
+    "sequence_concat": {},
     "tabm": {"num_members": 4, "num_fc_layers": 2, "output_size": 16},
     "tabnet": {"size": 8, "output_size": 8, "bn_virtual_bs": 32},
     "tabtransformer": {"hidden_size": 16, "num_heads": 2, "embed_input_feature_name": 4},
@@ -53,8 +55,9 @@ def table():
 
 @pytest.mark.parametrize("name", COMBINERS.names())
 def test_every_combiner_lives(name, table, tmp_path):
+    inputs = [*INPUTS[:-1], SEQUENCE] if name.startswith("sequence") else INPUTS
     document = {
-        "input_features": INPUTS,
+        "input_features": inputs,
         "output_features": [{"name": "y", "type": "binary"}],
         "combiner": {"type": name, **SMALL[name]},
         "trainer": {"epochs": 3, "learning_rate": 0.01, "batch_size": 32, "refit": False},

@@ -20,6 +20,11 @@ SMALL = {
     "periodic": {},
     "ple": {"num_bins": 4},
     "embed": {"embedding_size": 8},
+    "stacked_cnn": {"embedding_size": 8, "num_filters": 8, "fc_layers": [{"output_size": 8}]},
+    "stacked_parallel_cnn": {"embedding_size": 8, "num_filters": 4, "fc_layers": [{"output_size": 8}]},
+    "rnn": {"embedding_size": 8, "state_size": 8, "cell_type": "lstm", "bidirectional": True},
+    "cnnrnn": {"embedding_size": 8, "num_filters": 8, "num_conv_layers": 1, "state_size": 8, "cell_type": "gru"},
+    "transformer": {"embedding_size": 8, "hidden_size": 16, "num_heads": 2, "transformer_output_size": 16},
     "parallel_cnn": {"embedding_size": 8, "num_filters": 8, "fc_layers": [{"output_size": 8}]},
 }
 

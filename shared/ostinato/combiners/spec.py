@@ -8,7 +8,7 @@ from ostinato.blocks.spec import Activation, FCLayers, Initializer, Norm
 from ostinato.registry import Registry
 from ostinato.spec import NonNegativeInt, PositiveInt, Probability, Spec, clash
 
-COMBINERS = Registry("combiner", pending={"": frozenset({"sequence_concat", "sequence", "tabpfn_v2"})})
+COMBINERS = Registry("combiner", pending={"": frozenset({"sequence", "tabpfn_v2"})})
 
 
 class CombinerSpec(Spec):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from ostinato.registry import Registry
 from ostinato.spec import PendingFalse, PendingNull, Spec
 
-_SEQUENCE = frozenset(
-    {"stacked_cnn", "stacked_parallel_cnn", "rnn", "cnnrnn", "mamba", "transformer", "mamba2", "jamba"}
-)
+_SEQUENCE = frozenset({"mamba", "mamba2", "jamba"})
 _HUGGING_FACE = frozenset({
     "albert", "xlmroberta", "bert", "modernbert", "deberta", "gpt", "gpt2", "roberta", "xlnet", "distilbert",
     "camembert", "t5", "electra", "longformer", "auto_transformer", "tf_idf", "llm",

@@ -68,7 +68,7 @@ class ECD(nn.Module):
         """Encoded columns -> logits of each output, [N, K] or [N, E, K]."""
         encodings, masks = self.encode(inputs)
         combined = self.combiner(encodings, masks)
-        mask = _any_step(masks) if self.combiner.output_length else None
+        mask = self.combiner.mask(masks) if self.combiner.output_length else None
         logits: dict[str, Tensor] = {}
         seen: dict[str, Tensor] = {}
         for name in self.order:
@@ -210,12 +210,6 @@ class Scores(nn.Module):
         """[N] or [N, T] for each input -> scores [N] or [N, K] of each output."""
         scores = self.model.scores(self.model(dict(zip(self.inputs, columns, strict=True))))
         return tuple(scores[name] for name in self.outputs)
-
-
-def _any_step(masks: Sequence[Tensor | None]) -> Tensor | None:
-    """[N, T] true where any of the sequences has a step; None where one has no padding at all."""
-    known = [mask for mask in masks if mask is not None]
-    return torch.stack(known).any(dim=0) if known and len(known) == len(masks) else None
 
 
 def _size(module: nn.Module) -> int:

@@ -1,14 +1,24 @@
-"""Encoders of a sequence of codes: embed, parallel_cnn."""
+"""Encoders of a sequence of codes: embed, convolutions, recurrences, a transformer."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Strict
+from annotated_types import MinLen
+from pydantic import Strict, model_validator
 
 from ostinato.blocks.spec import Activation, FCLayers, Initializer, ReduceMode
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
-from ostinato.spec import PendingFalse, PendingNull, PositiveInt, Probability, Spec
+from ostinato.spec import (
+    NonNegativeInt,
+    Pending,
+    PendingFalse,
+    PendingNull,
+    PositiveInt,
+    Probability,
+    Spec,
+    clash,
+)
 
 
 class SequenceEncoderSpec(EncoderSpec):
@@ -65,12 +75,9 @@ class ConvLayerSpec(Spec):
     """Parameters of the normalization."""
 
 
-@ENCODERS.register("parallel_cnn", "text")
-class ParallelCNNSpec(SequenceEncoderSpec):
-    """Convolutions of several widths side by side, joined, reduced, then fully connected (Kim 2014)."""
+class ConvolutionSpec(SequenceEncoderSpec):
+    """What encoders with convolutions share."""
 
-    type: Literal["parallel_cnn"] = "parallel_cnn"
-    """Name of the encoder."""
     should_embed: Annotated[bool, Strict()] = True
     """Whether symbols become vectors first."""
     activation: Activation | None = "relu"
@@ -81,10 +88,6 @@ class ParallelCNNSpec(SequenceEncoderSpec):
     """How the biases start."""
     weights_initializer: Initializer = "xavier_uniform"
     """How the weights start."""
-    num_conv_layers: PositiveInt | None = None
-    """Number of convolutions; null for four, of widths 2 to 5."""
-    conv_layers: Annotated[tuple[ConvLayerSpec, ...], Strict(False)] | None = None
-    """The convolutions one by one."""
     num_filters: PositiveInt = 256
     """Number of filters of a convolution."""
     filter_size: PositiveInt = 3
@@ -103,3 +106,184 @@ class ParallelCNNSpec(SequenceEncoderSpec):
     """Number of fully connected layers; null for two, of 512 and 256 units."""
     fc_layers: FCLayers | None = None
     """The fully connected layers one by one."""
+
+
+ConvLayers = Annotated[tuple[ConvLayerSpec, ...], Strict(False), MinLen(1)]
+
+
+@ENCODERS.register("parallel_cnn", "text")
+class ParallelCNNSpec(ConvolutionSpec):
+    """Convolutions of several widths side by side, joined, reduced, then fully connected (Kim 2014)."""
+
+    type: Literal["parallel_cnn"] = "parallel_cnn"
+    """Name of the encoder."""
+    num_conv_layers: PositiveInt | None = None
+    """Number of convolutions; null for four, of widths 2 to 5."""
+    conv_layers: ConvLayers | None = None
+    """The convolutions one by one."""
+
+
+@ENCODERS.register("stacked_cnn", "text")
+class StackedCNNSpec(ConvolutionSpec):
+    """Convolutions one after another, reduced, then fully connected (Zhang et al. 2015)."""
+
+    type: Literal["stacked_cnn"] = "stacked_cnn"
+    """Name of the encoder."""
+    num_conv_layers: PositiveInt | None = None
+    """Number of convolutions; null for six: widths 7, 7, 3, 3, 3, 3, the first two and the last pooled by 3."""
+    conv_layers: ConvLayers | None = None
+    """The convolutions one by one."""
+    strides: Annotated[int, Pending(1)] = 1
+    """Steps between two places of a filter."""
+    padding: Annotated[Literal["valid", "same"], Pending("same")] = "same"
+    """Whether a convolution keeps the number of steps."""
+    dilation_rate: Annotated[int, Pending(1)] = 1
+    """Steps between two weights of a filter."""
+    pool_strides: PendingNull = None
+    """Steps between two places of the pooling; null for its width."""
+    pool_padding: Annotated[Literal["valid", "same"], Pending("same")] = "same"
+    """Whether the last steps are pooled that are fewer than its width."""
+
+
+@ENCODERS.register("stacked_parallel_cnn", "text")
+class StackedParallelCNNSpec(ConvolutionSpec):
+    """Convolutions of several widths side by side, several times one after another, reduced, then fully connected."""
+
+    type: Literal["stacked_parallel_cnn"] = "stacked_parallel_cnn"
+    """Name of the encoder."""
+    num_stacked_layers: PositiveInt | None = None
+    """How many times; null for three."""
+    stacked_layers: Annotated[tuple[ConvLayers, ...], Strict(False), MinLen(1)] | None = None
+    """The layers one by one, each a list of convolutions; null for widths 2 to 5 in each."""
+
+
+class StackedDenseSpec(SequenceEncoderSpec):
+    """An encoder with a few fully connected layers of their own activation at its end."""
+
+    should_embed: Annotated[bool, Strict()] = True
+    """Whether symbols become vectors first."""
+    reduce_output: ReduceMode | None = "last"
+    """How the vectors of a sequence become one; null keeps them all."""
+    use_bias: bool = True
+    """Whether the layers have a bias."""
+    bias_initializer: Initializer = "zeros"
+    """How the biases start."""
+    weights_initializer: Initializer = "xavier_uniform"
+    """How the weights start."""
+    output_size: PositiveInt = 256
+    """Units of a fully connected layer."""
+    norm: Literal["batch", "layer"] | None = None
+    """Normalization of the fully connected layers; null for none."""
+    norm_params: dict[str, Any] | None = None
+    """Parameters of the normalization."""
+    num_fc_layers: NonNegativeInt = 0
+    """Number of fully connected layers; ignored where `fc_layers` lists them."""
+    fc_activation: Activation | None = "relu"
+    """Activation of the fully connected layers."""
+    fc_dropout: Probability = 0.0
+    """Dropout of the fully connected layers."""
+    fc_layers: FCLayers | None = None
+    """The fully connected layers one by one."""
+
+
+class RecurrentSpec(StackedDenseSpec):
+    """What encoders with cells share."""
+
+    cell_type: Literal["rnn", "lstm", "gru"] = "rnn"
+    """Kind of cell."""
+    state_size: PositiveInt = 256
+    """Units of a cell's state."""
+    bidirectional: bool = False
+    """Whether there are cells that go back as well; then a step has twice the units."""
+    recurrent_dropout: Probability = 0.0
+    """Dropout between two layers of cells."""
+    activation: Annotated[str, Pending("tanh")] = "tanh"
+    """Activation of a cell."""
+    recurrent_activation: Annotated[str, Pending("sigmoid")] = "sigmoid"
+    """Activation of a cell's gates."""
+    unit_forget_bias: bool = True
+    """Whether the bias of an LSTM's forget gate starts one higher."""
+    recurrent_initializer: Initializer = "orthogonal"
+    """How the weights between states start."""
+
+
+@ENCODERS.register("rnn", "text")
+class RNNSpec(RecurrentSpec):
+    """Cells over the symbols, reduced (the last state), then fully connected where asked for."""
+
+    type: Literal["rnn"] = "rnn"
+    """Name of the encoder."""
+    num_layers: PositiveInt = 1
+    """Layers of cells."""
+
+
+@ENCODERS.register("cnnrnn", "text")
+class CNNRNNSpec(RecurrentSpec):
+    """Convolutions one after another, then cells over what they give."""
+
+    type: Literal["cnnrnn"] = "cnnrnn"
+    """Name of the encoder."""
+    num_rec_layers: PositiveInt = 1
+    """Layers of cells."""
+    conv_activation: Activation | None = "relu"
+    """Activation of the convolutions."""
+    conv_dropout: Probability = 0.0
+    """Dropout of the convolutions."""
+    num_conv_layers: PositiveInt | None = None
+    """Number of convolutions; null for six, as in stacked_cnn."""
+    conv_layers: ConvLayers | None = None
+    """The convolutions one by one."""
+    num_filters: PositiveInt = 256
+    """Number of filters of a convolution."""
+    filter_size: PositiveInt = 5
+    """Width of a filter in symbols."""
+    pool_function: ReduceMode | None = "max"
+    """Pooling over time."""
+    pool_size: PositiveInt | None = None
+    """Width of the pooling; null for none."""
+    strides: Annotated[int, Pending(1)] = 1
+    """Steps between two places of a filter."""
+    padding: Annotated[Literal["valid", "same"], Pending("same")] = "same"
+    """Whether a convolution keeps the number of steps."""
+    dilation_rate: Annotated[int, Pending(1)] = 1
+    """Steps between two weights of a filter."""
+    pool_strides: PendingNull = None
+    """Steps between two places of the pooling; null for its width."""
+    pool_padding: Annotated[Literal["valid", "same"], Pending("same")] = "same"
+    """Whether the last steps are pooled that are fewer than its width."""
+
+    @property
+    def convolutions(self) -> StackedCNNSpec:
+        """The convolutions as an encoder of their own has them."""
+        same = ("num_conv_layers", "conv_layers", "num_filters", "filter_size", "pool_function", "pool_size",
+                "use_bias", "bias_initializer", "weights_initializer")  # fmt: skip
+        return StackedCNNSpec(
+            activation=self.conv_activation, dropout=self.conv_dropout, **{name: getattr(self, name) for name in same}
+        )
+
+
+@ENCODERS.register("transformer", "text")
+class SequenceTransformerSpec(StackedDenseSpec):
+    """Symbols and learned places, transformer layers, reduced (Vaswani et al. 2017)."""
+
+    type: Literal["transformer"] = "transformer"
+    """Name of the encoder."""
+    dropout: Probability = 0.1
+    """Probability that a unit is set to zero while training."""
+    num_layers: PositiveInt = 1
+    """Number of transformer layers."""
+    hidden_size: PositiveInt = 256
+    """Units of a step; a multiple of `num_heads`."""
+    num_heads: PositiveInt = 8
+    """Number of attention heads."""
+    transformer_output_size: PositiveInt = 256
+    """Units of the feed-forward part of a layer."""
+    use_rope: PendingFalse = False
+    """Whether places are told by rotation."""
+
+    @model_validator(mode="after")
+    def _heads_share_a_step(self) -> SequenceTransformerSpec:
+        if self.hidden_size % self.num_heads:
+            message = f"{self.hidden_size} is no multiple of num_heads, which is {self.num_heads}"
+            raise clash("hidden_size", message, f"a multiple of {self.num_heads}")
+        return self

@@ -24,6 +24,9 @@ OWN = {
 }
 
 
+VECTOR_COMBINERS = [name for name in COMBINERS.names() if not name.startswith("sequence")]
+
+
 def build(name: str, blocks: list[Block] = VECTORS, **fields: object) -> Combiner:
     torch.manual_seed(0)
     spec = COMBINERS.get(name).model_validate({"type": name, **OWN.get(name, {}), **fields})
@@ -36,7 +39,7 @@ def encodings(rows: int) -> list[torch.Tensor]:
     return [torch.randn(rows, 2, 1), torch.randn(rows, 1, 3)]
 
 
-@pytest.mark.parametrize("name", COMBINERS.names())
+@pytest.mark.parametrize("name", VECTOR_COMBINERS)
 def test_the_output_has_the_size_that_was_told_and_a_row_depends_on_itself_only(name: str) -> None:
     combiner, rows = build(name), encodings(6)
     whole = combiner(rows, [None, None])
@@ -45,7 +48,7 @@ def test_the_output_has_the_size_that_was_told_and_a_row_depends_on_itself_only(
     torch.testing.assert_close(combiner([each[2:4] for each in rows], [None, None]), whole[2:4])
 
 
-@pytest.mark.parametrize("name", COMBINERS.names())
+@pytest.mark.parametrize("name", VECTOR_COMBINERS)
 def test_every_feature_makes_a_difference(name: str) -> None:
     combiner, rows = build(name), encodings(4)
     before = combiner(rows, [None, None])
@@ -82,6 +85,31 @@ def test_the_comparator_compares() -> None:
         combiner.bilinear.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))  # type: ignore[union-attr,operator]
     found = combiner([torch.tensor([[[1.0, 2.0], [3.0, -1.0]]])], [None])
     assert found.tolist() == [[1.0, 2.0, 3.0, -1.0, 2.0, 3.0, 1.0, 6.0]]
+
+
+def test_sequence_concat_has_the_vectors_at_every_step() -> None:
+    combiner = build("sequence_concat", [VECTORS[0], SEQUENCE])
+    vectors, steps = torch.tensor([[[1.0], [2.0]]]), torch.arange(8.0).view(1, 4, 2)
+    mask = torch.tensor([[True, True, False, False]])
+    found = combiner([vectors, steps], [None, mask])
+    assert found.tolist() == [[[1, 2, 0, 1], [1, 2, 2, 3], [0] * 4, [0] * 4]]
+    assert (combiner.output_length, combiner.output_size) == (4, 4)
+    assert combiner.mask([None, mask]) is mask
+    reduced = build("sequence_concat", [VECTORS[0], SEQUENCE], reduce_output="sum")
+    assert reduced([vectors, steps], [None, mask]).tolist() == [[2, 4, 2, 4]]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "fields", "said"),
+    [
+        (VECTORS, {}, "no encoder gives a sequence"),
+        ([SEQUENCE], {"main_sequence_feature": "a"}, "'a' gives no sequence"),
+        ([SEQUENCE, Block(("u",), 2, length=5)], {}, "'u' have other lengths than 's'"),
+    ],
+)
+def test_sequence_concat_says_what_it_needs(blocks: list[Block], fields: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build("sequence_concat", blocks, **fields)
 
 
 def test_cross_attention_looks_at_other_features_only() -> None:

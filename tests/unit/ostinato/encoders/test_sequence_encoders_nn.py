@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ostinato.encoders.sequence.nn import Embed, ParallelCNN
+from ostinato.encoders.sequence.nn.convolution import ParallelCNN
+from ostinato.encoders.sequence.nn.embed import Embed
 from ostinato.encoders.sequence.spec import ConvLayerSpec, EmbedSpec, ParallelCNNSpec
 from ostinato.errors import ConfigError
 from ostinato.shape import Shape
