@@ -107,7 +107,7 @@ def test_pooling_leaves_fewer_steps() -> None:
         ({"type": "transformer", "hidden_size": 10, "num_heads": 4}, "no multiple of num_heads"),
         ({"type": "transformer", "use_rope": True}, "not implemented yet"),
         ({"type": "stacked_cnn", "strides": 2}, "not implemented yet"),
-        ({"type": "rnn", "cell_type": "elman"}, "gru, lstm"),
+        ({"type": "rnn", "cell_type": "elman"}, "rnn, lstm or gru"),
         ({"type": "mamba"}, "not implemented yet"),
     ],
 )

@@ -6,6 +6,8 @@ are reversed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ from ostinato.encoders.sequence.spec import CNNRNNSpec, RecurrentSpec, RNNSpec
 from ostinato.registry import implements
 from ostinato.shape import Shape
 
-_CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+_CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 _GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 _FORGET = 1
 """The second of the four gates of torch's LSTM."""
