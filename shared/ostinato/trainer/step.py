@@ -58,10 +58,11 @@ class Stepper:
         if state["scale"] is not None:
             self._scale = LossScale(*state["scale"])
 
-    def losses(self, batch: Batch, shares: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum of the losses, and each output's own; over the rows of all processes.
+    def losses(self, batch: Batch, shares: Tensor | None = None, part: float = 1.0) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of the losses with the combiner's penalty, and each output's own; of all processes' rows.
 
-        `shares`: [O] what the loss of each output is multiplied by, where the batch is part of another.
+        Where the batch is part of another, `shares` [O] is what the loss of each output is multiplied by, and `part`
+        its share of the rows, which the penalty is multiplied by.
         """
         kind = self._processes.device.type
         with torch.autocast(kind, self._precision, enabled=self._precision is not None):
@@ -71,7 +72,11 @@ class Stepper:
         if shares is not None:
             losses = {name: loss * share for (name, loss), share in zip(losses.items(), shares, strict=True)}
         total, penalty = self._model.total_loss(losses), self._model.combiner.penalty
-        return (total if penalty is None else total + penalty), losses
+        if penalty is None:
+            return total, losses
+        if sum_up is not None:
+            penalty = sum_up(penalty) / self._processes.size
+        return total + part * penalty, losses
 
     def _forward(self, batch: Batch) -> dict[str, Tensor]:
         if not self._spec.compile or self._is_compiled:
@@ -131,7 +136,8 @@ class Stepper:
         found: list[tuple[Tensor, dict[str, Tensor]]] = []
         for number, piece in enumerate(parts):
             with self._gradients_stay_here(not (is_exchanged and number == len(parts) - 1)):
-                total, losses = self.losses(piece, None if shares is None else shares[number])
+                part = _length(piece) / max(1, _length(batch))
+                total, losses = self.losses(piece, None if shares is None else shares[number], part)
                 objective = self._objective(total, 1 / num_batches, is_penalized=number == 0)
                 objective.backward()  # type: ignore[no-untyped-call]
             found.append((total.detach(), {name: loss.detach() for name, loss in losses.items()}))

@@ -16,6 +16,8 @@ from ostinato.trainer.loop import Trainer
 class Small(nn.Module):
     """A part of a network that takes so many rows and no more."""
 
+    penalty = None
+
     def __init__(self, part: nn.Module, most: int, training: bool) -> None:
         super().__init__()
         self.part, self.most, self.refuses_training = part, most, training
@@ -106,3 +108,40 @@ def test_what_looks_at_the_whole_batch_is_not_parted() -> None:
     assert model("mean_squared_error", "layer").adds_up
     assert not model("mean_squared_error", "batch").adds_up
     assert not model("root_mean_squared_error").adds_up
+
+
+class Penalized(nn.Module):
+    """A combiner whose output costs something."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.output_length, self.output_size = inner.output_length, inner.output_size
+        self.num_members = inner.num_members
+        self.penalty: torch.Tensor | None = None
+
+    def forward(self, encodings, masks):  # type: ignore[no-untyped-def]
+        hidden = self.inner(encodings, masks)
+        self.penalty = hidden.square().sum(dim=-1).mean() if self.training else None
+        return hidden
+
+
+def test_the_penalty_of_a_combiner_counts_once_a_batch_in_however_many_parts() -> None:
+    found = []
+    for most_rows in (None, 5):
+        trainer = make()
+        trainer.model.combiner.dropout = 0.0  # type: ignore[assignment]
+        trainer.model.combiner = Penalized(trainer.model.combiner)  # type: ignore[assignment]
+        trainer.model.train()
+        for module in trainer.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        trainer._stepper.most_rows = most_rows
+        batch = trainer.training.sample(32)
+        total, losses = trainer._stepper.accumulate(batch, 1, 32)
+        penalty = float(total) - float(losses["y"])
+        assert penalty > 0
+        found.append((penalty, [p.grad.clone() for p in trainer.model.parameters() if p.grad is not None]))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-5)
