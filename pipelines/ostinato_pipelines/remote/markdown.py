@@ -42,7 +42,7 @@ def of_folder(folder: Path) -> str:
         raise ConfigError(Problem(str(folder), f"holds no run: there is no {RUN_FILE}", "a folder of ostinato run"))
     state = str(record.get("state", "succeeded"))
     lines = [f"### {_mark(state == 'succeeded')} {plain(folder.name)}: {plain(state)}", ""]
-    lines += [f"- {plain(problem)}" for problem in record.get("problems", [])]
+    lines += [*(f"- {plain(problem)}" for problem in record.get("problems", [])), ""]
     lines += _gate(_json(folder / "gate.json"))
     lines += _findings(_json(folder / "data_validation.json"))
     lines += _table(("metric, on the test rows", "value"), ((k, f"{v:.4f}") for k, v in record["metrics"].items()))
