@@ -75,6 +75,11 @@ def compile_pipeline(
     write_file(Path(output), text)
 
 
+def name_by_file(source: str | None) -> str:
+    """What a pipeline is called by its config file: as the folder is; without a file as the universal one."""
+    return (Path(source).absolute().parent.name or Path(source).stem) if source else UNIVERSAL_NAME
+
+
 def write_file(target: Path, text: str) -> None:
     """Writes a file, whole or not at all.
 

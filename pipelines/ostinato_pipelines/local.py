@@ -73,6 +73,12 @@ class LocalRun:
     """What ended it before its end."""
 
     @property
+    def is_refused(self) -> bool:
+        """Whether data or model were refused: the last step that went well said so, but for the message of the end."""
+        names = [step.name for step in self.steps if step.name != "notify"]
+        return self.error is not None and bool(names) and names[-1] in VERDICTS
+
+    @property
     def results(self) -> dict[str, str]:
         """Paths of the results in the output directory, by name: report.html, profile.html, model, bundle, …"""
         made = {step.name for step in self.steps}
@@ -153,7 +159,7 @@ def run_local(
         execute(text, arguments, folder, caching=caching, resume=resume, steps=steps, containers=engine)
     except OstinatoError as error:
         ended = LocalRun(str(target), tuple(steps), time.perf_counter() - start, error)
-        if steps and steps[-1].name in VERDICTS:  # refused, and the reports say why
+        if ended.is_refused:  # and the reports say why
             hand_out(ended)
         else:
             write_record(ended)
@@ -193,9 +199,10 @@ def _engine(
     return containers_of(
         options,
         store,
-        [dataset],
-        [config.backend.storage or "", champion or ""],
-        config.backend.kubernetes.shm_size or "",
+        reads=[dataset],
+        writes=[config.backend.storage or "", champion or ""],
+        shm_size=config.backend.kubernetes.shm_size or "",
+        talks=config.registry is not None or config.notify is not None,
     )
 
 
@@ -364,8 +371,7 @@ def write_record(run: LocalRun) -> None:
     """
     state = "succeeded"
     if run.error is not None:
-        was_refused = bool(run.steps) and run.steps[-1].name in VERDICTS
-        state = "refused" if was_refused else "interrupted" if isinstance(run.error, Interrupted) else "failed"
+        state = "refused" if run.is_refused else "interrupted" if isinstance(run.error, Interrupted) else "failed"
     record = {
         "state": state,
         "exit_code": run.error.exit_code if run.error else 0,

@@ -41,7 +41,7 @@ class ContainerOptions:
     user: str = ""
     """UID:GID of the steps; empty for this user, in group 0 as on a cluster."""
     network: str = ""
-    """Network of the engine; empty for none at all, or for `bridge` where data lie in a store."""
+    """Network of the engine; empty for none at all, or for `bridge` where a step has somebody to talk to."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,13 @@ class _Container:
 
 
 def containers_of(
-    options: ContainerOptions, store: Path, reads: Iterable[str], writes: Iterable[str], shm_size: str
+    options: ContainerOptions,
+    store: Path,
+    *,
+    reads: Iterable[str],
+    writes: Iterable[str],
+    shm_size: str = "",
+    talks: bool = False,
 ) -> Containers:
     """The containers of a run.
 
@@ -179,6 +185,7 @@ def containers_of(
         reads: URIs that the steps read.
         writes: URIs that they write to.
         shm_size: size of /dev/shm, as Kubernetes says it; empty for the engine's own.
+        talks: whether a step talks to a registry of models or to people.
 
     Raises:
         ConfigError: the package `docker` is not installed, no engine answers, or the user is none.
@@ -190,7 +197,7 @@ def containers_of(
     is_remote = any(uri and not storage.is_local(uri) for uri in (*reads, *writes))
     containers = Containers(
         user=user,
-        network=options.network or ("bridge" if is_remote else "none"),
+        network=options.network or ("bridge" if is_remote or talks else "none"),
         store=str(store),
         readable=tuple(local_places(reads)),
         writable=tuple(local_places(writes)),

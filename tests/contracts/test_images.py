@@ -16,7 +16,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERFILES = {name: ROOT / "images" / name / "Containerfile" for name in ("data", "train")}
-DATA_STEPS = ("resolve", "infer_schema", "validate_data", "preprocess", "verdict")
+DATA_STEPS = ("resolve", "infer_schema", "validate_data", "preprocess", "verdict", "notify")
 NOT_IN_DATA = ("torch", "sklearn", "scipy", "pandas", "onnx", "onnxscript", "onnxruntime", "safetensors", "rich")
 
 

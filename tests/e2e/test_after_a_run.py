@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import servers
-from ostinato.errors import DataError
+from ostinato.errors import DataError, GateError
 from ostinato_pipelines.compile import pipeline_text
 from ostinato_pipelines.local import run_local
 
@@ -80,6 +80,17 @@ def test_a_run_that_fails_tells_why_and_ends_as_it_would(home, webhook, capsys):
     assert text.startswith("*out: failed*\n")
     assert "there is no column 'up'" in text
     assert "PASSWORD" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_refused_run_leaves_its_reports_and_tells_why(home, webhook):
+    gate = {"conditions": [{"metric": "accuracy", "minimum": 1.1}], "resamples": 100}
+    with pytest.raises(GateError):
+        run(home, {**DOCUMENT, "gate": gate, "notify": NOTIFY})
+    assert (home / "out" / "gate.html").exists()
+    assert json.loads((home / "out" / "run.json").read_text())["state"] == "refused"
+    (text,) = webhook
+    assert "accuracy" in text
 
 
 @pytest.mark.slow

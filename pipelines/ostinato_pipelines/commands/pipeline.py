@@ -36,7 +36,7 @@ def _compile_flags(parser: argparse.ArgumentParser) -> None:
 @command(_compile_flags)
 def compile(arguments: argparse.Namespace) -> int:
     """Compiles a config into a pipeline package that Kubeflow accepts; with --universal one for every config."""
-    from ostinato_pipelines.compile import compile_pipeline
+    from ostinato_pipelines.compile import compile_pipeline, name_by_file
 
     has_config = bool(arguments.config_file or arguments.config or arguments.config_str)
     if arguments.universal and has_config:
@@ -48,7 +48,7 @@ def compile(arguments: argparse.Namespace) -> int:
     compile_pipeline(
         loaded.document if loaded else None,
         arguments.output,
-        name=arguments.name or (Path(source).parent.name or Path(source).stem if source else None),
+        name=arguments.name or name_by_file(source),
         image_data=arguments.image_data,
         image_train=arguments.image_train,
         kubernetes=load_part(arguments.kubernetes, KubernetesSpec) if arguments.kubernetes else None,
@@ -86,7 +86,7 @@ def preflight(arguments: argparse.Namespace) -> int:
     """Checks before a run is submitted: config, package, data, storage, images, Kubeflow, Secret, quota."""
     from ostinato_pipelines.preflight import check
     from ostinato_pipelines.preflight.run import preflight as run_checks
-    from ostinato_pipelines.preflight.run import read_inputs
+    from ostinato_pipelines.remote.form import read_inputs
 
     inputs = read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
     checks = run_checks(

@@ -71,10 +71,8 @@ class _Package:
 
 def _package(arguments: argparse.Namespace) -> _Package:
     """What the flags say, checked as far as it can be without a backend."""
-    from ostinato_pipelines.compile import pipeline_name, pipeline_text
-    from ostinato_pipelines.preflight.run import read_inputs
-    from ostinato_pipelines.remote.form import arguments as form_arguments
-    from ostinato_pipelines.remote.form import read_package
+    from ostinato_pipelines.compile import name_by_file, pipeline_name, pipeline_text
+    from ostinato_pipelines.remote import form
     from ostinato_pipelines.remote.submission import commit, version_name
 
     source = arguments.config_file or arguments.config
@@ -86,11 +84,10 @@ def _package(arguments: argparse.Namespace) -> _Package:
             text = Path(arguments.package).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(Problem(arguments.package, f"can't be read: {error}")) from error
-        package = read_package(text, arguments.package)
+        package = form.read_package(text, arguments.package)
         pipeline = arguments.pipeline or str(package["pipelineInfo"]["name"])
     else:
-        name = arguments.pipeline or (Path(source).absolute().parent.name or Path(source).stem if source else None)
-        pipeline = pipeline_name(name or "ostinato")
+        pipeline = pipeline_name(arguments.pipeline or name_by_file(source))
         text = pipeline_text(
             read_config(arguments).document,
             name=pipeline,
@@ -98,15 +95,15 @@ def _package(arguments: argparse.Namespace) -> _Package:
             image_train=arguments.image_train,
             git_sha=git_sha,
         )
-        package = read_package(text, pipeline)
-    inputs = read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
-    known = package["root"].get("inputDefinitions", {}).get("parameters", {})
+        package = form.read_package(text, pipeline)
+    inputs = form.read_inputs(arguments.param) | ({"dataset": arguments.dataset} if arguments.dataset else {})
+    known = form.parameters(package)
     if "dataset" in known and not inputs.get("dataset") and not known["dataset"].get("defaultValue"):
         raise ConfigError(
             Problem("--dataset", "a run needs data", "a URI that pods see, e.g. s3://bucket/data.parquet")
         )
     version = arguments.version or version_name(text, git_sha)
-    return _Package(text, pipeline, version, git_sha, form_arguments(package, inputs))
+    return _Package(text, pipeline, version, git_sha, form.arguments(package, inputs))
 
 
 def _submit_flags(parser: argparse.ArgumentParser) -> None:

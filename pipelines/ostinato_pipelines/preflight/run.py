@@ -12,7 +12,7 @@ import yaml
 
 from ostinato import storage
 from ostinato.backend.spec import BackendSpec
-from ostinato.errors import ConfigError, DataError, OstinatoError, Problem, did_you_mean, listing
+from ostinato.errors import ConfigError, DataError, OstinatoError, Problem
 from ostinato.load import LoadedConfig
 from ostinato.type_inference import check_dataset
 from ostinato_pipelines.compile import MOST_WORKFLOW_BYTES, pipeline_text, workflow_bytes
@@ -20,6 +20,7 @@ from ostinato_pipelines.preflight.check import Check, CouldNotCheck, checked
 from ostinato_pipelines.preflight.cluster import Namespace, check_backend, needs
 from ostinato_pipelines.preflight.images import check_image
 from ostinato_pipelines.remote.connection import Place
+from ostinato_pipelines.remote.form import filled_in
 
 Made = TypeVar("Made")
 
@@ -61,6 +62,8 @@ def preflight(
     executors = package["deploymentSpec"]["executors"].values()
     in_s3 = [uri for uri in (dataset, folder) if storage.is_s3(uri)]
     objects = [("secret", name) for name in backend.kubernetes.image_pull_secrets]
+    if loaded is not None and (notify := loaded.config.notify) is not None and notify.webhook:
+        objects.append(("secret", notify.secret))
     objects += [("volume claim", volume.claim) for volume in backend.kubernetes.volumes]
     checks: list[tuple[str, Callable[[], str]]] = [
         ("config", config_check),
@@ -79,23 +82,6 @@ def preflight(
     if objects:
         checks.append(("objects", lambda: Namespace(place).check_objects(objects)))
     return checked(checks)
-
-
-def filled_in(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
-    """The run form: what is given, else the default.
-
-    Raises:
-        ConfigError: there is no such input.
-    """
-    form = {name: entry["defaultValue"] for name, entry in package["root"]["inputDefinitions"]["parameters"].items()}
-    problems = [
-        Problem("--param", f"the run form has no '{name}'", listing(sorted(form)), did_you_mean(name, form))
-        for name in inputs
-        if name not in form
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return {**form, **inputs}
 
 
 def _now(make: Callable[[], Made], words: Callable[[Made], str]) -> tuple[Made | None, Callable[[], str]]:
@@ -212,20 +198,3 @@ def _check_seen_by_pods(uri: str, volumes: list[str]) -> None:
         raise CouldNotCheck(f"{uri} lies on a volume of the cluster")
     hint = "put it into a bucket, or name the volume under backend.kubernetes.volumes"
     raise DataError(Problem(uri, "is a path of this machine, which no pod sees", "s3://, gs://, https://, …", hint))
-
-
-def read_inputs(pairs: list[str]) -> dict[str, str]:
-    """`NAME=VALUE` each.
-
-    Raises:
-        ConfigError: a pair is none.
-    """
-    split = [pair.partition("=") for pair in pairs]
-    problems = [
-        Problem(f"--param {pair}", "is no pair", "NAME=VALUE, e.g. train_cpu=8")
-        for pair, (name, equals, _) in zip(pairs, split, strict=True)
-        if not name or not equals
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return {name: value for name, _, value in split}

@@ -26,6 +26,41 @@ def read_package(text: str, where: str) -> Mapping[str, Any]:
     return package
 
 
+def parameters(package: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The inputs of the run form, by name, as the package describes them."""
+    found: Mapping[str, Any] = package["root"].get("inputDefinitions", {}).get("parameters", {})
+    return found
+
+
+def read_inputs(pairs: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` each.
+
+    Raises:
+        ConfigError: a pair is none.
+    """
+    split = [pair.partition("=") for pair in pairs]
+    problems = [
+        Problem(f"--param {pair}", "is no pair", "NAME=VALUE, e.g. train_cpu=8")
+        for pair, (name, equals, _) in zip(pairs, split, strict=True)
+        if not name or not equals
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return {name: value for name, _, value in split}
+
+
+def filled_in(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The run form: what is given, as text, else the default.
+
+    Raises:
+        ConfigError: there is no such input.
+    """
+    form = {name: entry.get("defaultValue", "") for name, entry in parameters(package).items()}
+    if problems := _unknown(form, inputs):
+        raise ConfigError(problems)
+    return {**form, **inputs}
+
+
 def arguments(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
     """The values of a run by input, of the types that the package asks for.
 
@@ -36,12 +71,8 @@ def arguments(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str
     Raises:
         ConfigError: there is no such input, a value is of another type, or an input without default is missing.
     """
-    known = package["root"].get("inputDefinitions", {}).get("parameters", {})
-    problems = [
-        Problem("--param", f"the run form has no '{name}'", listing(sorted(known)), did_you_mean(name, known))
-        for name in inputs
-        if name not in known
-    ]
+    known = parameters(package)
+    problems = _unknown(known, inputs)
     values: dict[str, Any] = {}
     for name, text in inputs.items():
         if name in known:
@@ -57,6 +88,14 @@ def arguments(package: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str
     if problems:
         raise ConfigError(problems)
     return values
+
+
+def _unknown(known: Mapping[str, Any], inputs: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem("--param", f"the run form has no '{name}'", listing(sorted(known)), did_you_mean(name, known))
+        for name in inputs
+        if name not in known
+    ]
 
 
 def _value(text: str, kind: str) -> Any:

@@ -45,7 +45,6 @@ class Submission:
     run_id: str
     run_name: str
     link: str
-    pipeline: str
     version: Version
 
 
@@ -147,7 +146,7 @@ def start(
     )
     started = connection.once(lambda: connection.backend._run_api.run_service_create_run(run=run))
     run_id = str(started.run_id)
-    return Submission(run_id, name, connection.link(run_id), version.pipeline_id, version)
+    return Submission(run_id, name, connection.link(run_id), version)
 
 
 def _pipeline(connection: Connection, name: str) -> str:

@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def failed(self) -> tuple[Task, ...]:
-        """The tasks that failed, those whose tasks below them failed left out where these are known."""
+        """The tasks that failed."""
         return tuple(task for task in self.tasks if task.state == FAILED)
 
     def raise_for_state(self) -> None:

@@ -131,6 +131,15 @@ def test_everything_that_is_wrong_is_said_at_once_and_the_first_gives_the_exit_c
     assert "no secret 'pull'" in failed["objects"]
 
 
+def test_a_webhook_needs_its_secret(preflight, world):
+    world.config.write_text(world.config.read_text() + "notify: {webhook: true, secret: slack}\n")
+    code, checks = preflight()
+    assert code == 2
+    assert "no secret 'slack'" in checks["objects"][1]
+    world.cluster.secrets["slack"] = {}
+    assert preflight()[0] == 0
+
+
 def test_a_wrong_config_is_code_2_and_the_rest_is_checked(preflight, world):
     world.replace("type: number}]\noutput", "type: numbr}]\noutput")
     code, checks = preflight()

@@ -137,6 +137,14 @@ def test_what_is_wrong_is_said_and_nothing_is_sent(run, world, flags, code, said
     assert (world.pipelines, world.runs) == ({}, {})
 
 
+def test_a_pipeline_has_the_name_that_compile_gives_it(run, world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "prices")
+    run("submit", "config.yaml", "--dataset", DATA, "--upload_only")
+    run("compile", "config.yaml", "-o", "package.yaml")
+    assert [one["display_name"] for one in world.pipelines.values()] == ["prices"]
+    assert 'name: "prices"' in (tmp_path / "prices/package.yaml").read_text().replace('"name"', "name")
+
+
 def test_a_run_needs_data(run, world):
     code, _, err = run("submit", world.config)
     assert code == 2

@@ -17,7 +17,7 @@ from ostinato.registry import implements
 
 @implements(GatedFusionSpec)
 class GatedFusion(Combiner):
-    """sum over features of sigmoid(gate of all) * tanh(projection) (Arevalo et al. 2017, eq. 1 to 5)."""
+    """sum over features of sigmoid(gate of all) * tanh(projection) (after Arevalo et al. 2017)."""
 
     def __init__(self, spec: GatedFusionSpec, blocks: Sequence[Block]) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from ostinato.registry import implements
 
 @implements(HypernetworkSpec)
 class Hypernetwork(Combiner):
-    """W x + U (g(x) * V x) + b(x): a row has weights W + U diag(g) V and a bias of its own (Ha et al. 2017, eq. 9)."""
+    """W x + U (g(x) * V x) + b(x): a row has weights W + U diag(g) V and a bias of its own (after Ha et al. 2017)."""
 
     def __init__(self, spec: HypernetworkSpec, blocks: Sequence[Block]) -> None:
         super().__init__()
