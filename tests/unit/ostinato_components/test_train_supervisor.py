@@ -52,7 +52,9 @@ class Supervisor:
         return self.log.read_text()
 
     def workers(self) -> list[int]:
-        return children(self.process.pid)
+        """Children that run a program of their own: until a child does, its parent waits for it."""
+        own = command_line(self.process.pid)
+        return [child for child in children(self.process.pid) if command_line(child) not in ("", own)]
 
     def one_after_another(self) -> Iterator[int]:
         """Each worker that it starts in place of the one before."""
@@ -71,6 +73,12 @@ def children(pid: int) -> list[int]:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def command_line(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def is_alive(pid: int) -> bool:
