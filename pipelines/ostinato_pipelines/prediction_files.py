@@ -65,7 +65,7 @@ def _append(table: pa.Table, folder: Path, parquet: Any) -> None:
     for column, stem in _stems(table.column_names).items():
         # Opened for each piece: a column of many classes has more files than a process may have open.
         with (folder / f"{stem}.csv").open("ab") as file:
-            _write_lines(table.column(column).combine_chunks(), file)
+            _write_lines(_plain(table.column(column).combine_chunks()), file)
 
 
 def _write_lines(column: pa.Array, file: IO[bytes]) -> None:
@@ -97,9 +97,9 @@ def _write_arrays(folder: Path) -> None:
         for column, stem in _stems(parquet.schema_arrow.names).items():
 
             def parts(column: str = column) -> Iterator[pa.Array]:
-                return (batch.column(0) for batch in parquet.iter_batches(_ROWS, columns=[column]))
+                return (_plain(batch.column(0)) for batch in parquet.iter_batches(_ROWS, columns=[column]))
 
-            sample = _as_numpy(next(parts(), pa.array([], parquet.schema_arrow.field(column).type)))
+            sample = _as_numpy(next(parts(), _plain(pa.array([], parquet.schema_arrow.field(column).type))))
             kind = sample.dtype
             if kind.kind == "U":
                 longest = max((pc.max(pc.utf8_length(part)).as_py() or 0 for part in parts()), default=0)
@@ -114,6 +114,12 @@ def _write_arrays(folder: Path) -> None:
                 array[start : start + len(part)] = _as_numpy(part)
                 start += len(part)
             array.flush()
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """[N] lists of texts (predicted sets) -> [N] texts with spaces between; all else as it is."""
+    is_texts = _is_list(column.type) and pa.types.is_string(column.type.value_type)
+    return pc.binary_join(column, " ") if is_texts else column
 
 
 def _as_numpy(column: pa.Array) -> Any:

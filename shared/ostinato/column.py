@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -135,8 +135,28 @@ class OutputColumn(Column[StatsT, FittedT]):
     def predictions(self, scores: np.ndarray, fitted: FittedT) -> dict[str, pa.Array]:
         """Scores of the network -> columns `<name>_predictions`, `<name>_probability`, … as Ludwig names them.
 
-        Scores: number: [N] on the normalized scale; binary: [N] probability of true; category: [N, K] probabilities.
+        Scores: number: [N] on the normalized scale; binary: [N] probability of true; category, set and
+        category_distribution: [N, K] probabilities; vector: [N, T] numbers.
         """
+
+
+def class_predictions(name: str, scores: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
+    """[N, K] probabilities -> predicted class, its probability, all probabilities as a list and one by one."""
+    best = scores.argmax(axis=1)
+    return {
+        f"{name}_predictions": pa.array(classes, pa.string()).take(pa.array(best)),
+        f"{name}_probability": pa.array(scores[np.arange(len(scores)), best]),
+        **probabilities(name, scores, classes),
+    }
+
+
+def probabilities(name: str, scores: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
+    """[N, K] probabilities -> all of a row as a list, and one column for each class."""
+    offsets = pa.array(np.arange(len(scores) + 1, dtype=np.int32) * scores.shape[1])
+    columns = {f"{name}_probabilities": pa.ListArray.from_arrays(offsets, pa.array(scores.reshape(-1)))}
+    for code, value in enumerate(classes):
+        columns[f"{name}_probabilities_{value}"] = pa.array(np.ascontiguousarray(scores[:, code]))
+    return columns
 
 
 def input_column(spec: InputSpec) -> Column[Any, Any]:

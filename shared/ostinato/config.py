@@ -27,14 +27,26 @@ from ostinato.combiners.tabtransformer import spec as _tabtransformer
 from ostinato.combiners.transformer import spec as _transformer
 from ostinato.contract.spec import DataContractSpec
 from ostinato.encoders.category import spec as _category_encoders  # registers itself
+from ostinato.encoders.date import spec as _date_encoders  # registers itself
 from ostinato.encoders.dense import spec as _dense_encoders  # registers itself
+from ostinato.encoders.h3 import spec as _h3_encoders  # registers itself
 from ostinato.encoders.number import spec as _number_encoders  # registers itself
 from ostinato.encoders.sequence import spec as _sequence_encoders  # registers itself
+from ostinato.encoders.set import spec as _set_encoders  # registers itself
+from ostinato.encoders.timeseries import spec as _timeseries_encoders  # registers itself
+from ostinato.features.bag import spec as _bag  # registers itself
 from ostinato.features.binary import spec as _binary  # registers itself
 from ostinato.features.category import spec as _category  # registers itself
+from ostinato.features.category_distribution import spec as _category_distribution  # registers itself
+from ostinato.features.date import spec as _date  # registers itself
+from ostinato.features.h3 import spec as _h3  # registers itself
 from ostinato.features.number import spec as _number  # registers itself
+from ostinato.features.sequence import spec as _sequence  # registers itself
+from ostinato.features.set import spec as _set  # registers itself
 from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec
 from ostinato.features.text import spec as _text  # registers itself
+from ostinato.features.timeseries import spec as _timeseries  # registers itself
+from ostinato.features.vector import spec as _vector  # registers itself
 from ostinato.gate.spec import GateSpec
 from ostinato.model_registry.spec import RegistrySpec
 from ostinato.notify.spec import NotifySpec

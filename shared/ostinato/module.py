@@ -122,16 +122,16 @@ class Loss(nn.Module, ABC):
     @property
     def num_logits(self) -> int:
         """K: logits that a decoder must give."""
-        return self.shape.vocab_size if self.shape.kind == "code" else 1
+        return self.shape.num_scores
 
     @property
     def num_scores(self) -> int:
         """Size of the last dimension of `link`."""
-        return self.shape.vocab_size if self.shape.kind == "code" else 1
+        return self.shape.num_scores
 
     @abstractmethod
     def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, K] logits, [N] targets -> [N], the loss of each row. What it gives for an unknown target is not used."""
+        """[N, K] logits, [N] or [N, T] targets -> [N], the loss of each row; of an unknown target anything."""
 
     @abstractmethod
     def link(self, logits: Tensor) -> Tensor:
@@ -139,15 +139,15 @@ class Loss(nn.Module, ABC):
 
     def weights(self, targets: Tensor) -> Tensor | None:
         """[N] weight of each row; 0 leaves a row out; None where all rows count alike."""
-        return None if self.shape.kind == "number" else (targets >= 0).to(torch.float32)
+        return (targets >= 0).to(torch.float32) if self.shape.kind in ("binary", "code") else None
 
     def total_weight(self, targets: Tensor) -> Tensor:
-        """[N] targets -> scalar, the sum of the rows' weights."""
+        """[N] or [N, T] targets -> scalar, the sum of the rows' weights."""
         weights = self.weights(targets)
         return torch.tensor(float(len(targets)), device=targets.device) if weights is None else weights.sum()
 
     def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:
-        """[N, K] logits, [N] targets -> scalar, the weighted mean over rows; 0 where no row counts.
+        """[N, K] logits, [N] or [N, T] targets -> scalar, the weighted mean over rows; 0 where no row counts.
 
         With `sum_up`, the mean over the rows of all processes that share the batch.
         """

@@ -280,7 +280,7 @@ class Predictor:
     def _no_scores(self) -> dict[str, np.ndarray]:
         shapes = {name: column.shape(self.fitted[name]) for name, column in self.outputs.items()}
         return {
-            name: np.zeros((0, shape.vocab_size) if shape.kind == "code" else 0, dtype=np.float32)
+            name: np.zeros(0 if shape.is_one_score else (0, shape.num_scores), dtype=np.float32)
             for name, shape in shapes.items()
         }
 

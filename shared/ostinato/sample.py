@@ -83,6 +83,13 @@ def text_hashes(texts: pa.StringArray) -> np.ndarray:
     return mix(sums[offsets[1:] - offsets[0]] - sums[offsets[:-1] - offsets[0]])
 
 
+def sortable(values: np.ndarray) -> np.ndarray:
+    """[N] float64 -> [N] uint64 in the same order."""
+    bits = (values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+    negative = bits >> np.uint64(63) == 1
+    return np.where(negative, ~bits, bits | np.uint64(1 << 63))
+
+
 def kth_lowest(chunks: Callable[[], Iterable[np.ndarray]], rank: int) -> int:
     """The value that `rank` others are below or equal to, of uint64 in chunks, exact, in four passes over them."""
     prefix = 0

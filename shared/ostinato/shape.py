@@ -14,18 +14,24 @@ from typing import Literal
 class Shape:
     """What an encoded column looks like."""
 
-    kind: Literal["number", "binary", "code", "sequence"]
-    """number: [N] float32; binary: [N] float32 of 0 and 1; code: [N] int32; sequence: [N, T] int32."""
+    kind: Literal["number", "binary", "code", "sequence", "set", "vector", "distribution", "series", "fields"]
+    """number: [N] float32; binary: [N] float32 of 0 and 1; code: [N] int32; sequence: [N, T] int32;
+    set: [N, T] int32, the codes of a target, filled up with -1; vector: [N, T] float32;
+    distribution: [N, T] float32, the probability of each class; series: [N, T] float32, filled up with NaN;
+    fields: [N, T] int32, whole numbers whose meaning the feature type knows."""
     vocab_size: int = 0
-    """Codes run from 0 to vocab_size - 1 (kinds code and sequence). For inputs 0 is the slot of unknown values."""
+    """Codes run from 0 to vocab_size - 1 (kinds code, sequence, set and distribution). For inputs 0 is the slot of
+    unknown values."""
     length: int = 0
-    """T (kind sequence)."""
+    """T."""
     padding_code: int = 0
     """Code that fills short sequences (kind sequence)."""
     classes: tuple[str, ...] = ()
-    """Names of the classes in the order of their codes (outputs of kind code and binary)."""
+    """Names of the classes in the order of their codes (outputs of kind code, binary, set and distribution)."""
     class_counts: tuple[int, ...] = ()
-    """Training rows of each class (outputs of kind code and binary)."""
+    """Training rows of each class (outputs of kind code, binary and set)."""
+    rows: int = 0
+    """Training rows with a value (outputs of kind set)."""
     scale: float = 1.0
     """Units of the column in one encoded unit, where the scale is linear (kind number)."""
     offset: float = 0.0
@@ -34,6 +40,16 @@ class Shape:
     """value = exp(encoded) - 1 (kind number)."""
     num_targets: int = 1
     """Columns of the first output: its classes, or 1. What an input that encodes the target must know."""
+
+    @property
+    def num_scores(self) -> int:
+        """Scores of a row that an output of this shape predicts: one for each class or number."""
+        return {"number": 1, "binary": 1, "vector": self.length}.get(self.kind, self.vocab_size)
+
+    @property
+    def is_one_score(self) -> bool:
+        """Whether scores are [N], not [N, num_scores]."""
+        return self.kind in ("number", "binary")
 
     def encoded(self, value: float) -> float:
         """A value in the column's own units -> encoded units (kind number)."""

@@ -3,7 +3,7 @@
 The rules, in this order (values are those that are not missing):
 
 1. no values, or one distinct value: nothing to learn from; left out.
-2. times and dates, paths of images or audio, lists, bytes: types that are not implemented yet; left out.
+2. dates, and texts that look like them: date, as inputs; paths of images or audio, lists, bytes: left out.
 3. two distinct values, or booleans: binary; as an input with missing values, which are neither, category.
 4. all values are numbers (one in a hundred may be something else): number. But for
    - whole numbers that count the rows without a gap, as inputs: numbers of rows; left out;
@@ -44,7 +44,9 @@ _DATE = re.compile(
 _IMAGE = re.compile(r"\S.*\.(png|jpe?g|gif|bmp|tiff?|webp)", re.IGNORECASE)
 _AUDIO = re.compile(r"\S.*\.(wav|mp3|flac|ogg|m4a|opus)", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"0\d+")
-_TIMES = ("date", "timestamp", "time", "duration")
+_TIMES = ("date", "timestamp")
+_LISTS = ("list", "large_list", "fixed_size_list")
+_OF_LISTS = ("vector", "timeseries", "set", "bag", "sequence", "text", "category_distribution")
 
 
 @dataclass(frozen=True)
@@ -104,24 +106,31 @@ def _unfit(stats: ColumnStats, values: Sequence[str]) -> Inferred | None:
         return Inferred("category", "no values", "it has no values", ("constant",))
     times = [name for name in stats.types if name.startswith(_TIMES)]
     if times:
-        return Inferred("date", f"values of type {times[0]}", f"dates {_LATER}", ("date-like",))
+        return Inferred("date", f"values of type {times[0]}", "", ("date-like",))
     if stats.distinct.count() == 0:
         kind = listing(sorted(stats.types))
-        return Inferred("category", f"values of type {kind}", f"values of type {kind} {_LATER}", ("nested",))
+        are_lists = all(name.startswith(_LISTS) for name in stats.types)
+        why = "it holds lists; say what they are: vector, timeseries, set, bag or sequence"
+        left_out = why if are_lists else f"values of type {kind} {_LATER}"
+        list_type = "set" if any("string" in name for name in stats.types) else "vector"
+        return Inferred(list_type if are_lists else "category", f"values of type {kind}", left_out, ("nested",))
     if stats.distinct.count() == 1:
         return Inferred("category", "one value", "it has the same value everywhere", ("constant",))
-    if values and stats.no_numbers:
-        for pattern, kind, flag in (
-            (_DATE, "date", "date-like"),
-            (_IMAGE, "image", "image-paths"),
-            (_AUDIO, "audio", "audio-paths"),
-        ):
-            matching = sum(1 for value in values if pattern.fullmatch(value))
-            if matching >= _ALMOST_ALL * len(values):
-                what = "dates" if kind == "date" else f"{kind}s" if kind == "image" else kind
-                return Inferred(
-                    kind, f"looks like {'dates' if kind == 'date' else f'paths of {what}'}", f"{what} {_LATER}", (flag,)
-                )
+    return _of_pattern(values) if values and stats.no_numbers else None
+
+
+def _of_pattern(values: Sequence[str]) -> Inferred | None:
+    """Dates, and paths of images and audio."""
+    for pattern, kind, flag, left_out in (
+        (_DATE, "date", "date-like", ""),
+        (_IMAGE, "image", "image-paths", f"images {_LATER}"),
+        (_AUDIO, "audio", "audio-paths", f"audio {_LATER}"),
+    ):
+        matching = sum(1 for value in values if pattern.fullmatch(value))
+        if matching >= _ALMOST_ALL * len(values):
+            return Inferred(
+                kind, "looks like dates" if kind == "date" else f"looks like paths of {kind}", left_out, (flag,)
+            )
     return None
 
 
@@ -262,8 +271,9 @@ def _misfit(feature: Any, stats: ColumnStats) -> Problem | None:
     if not stats.present:
         return Problem(feature.name, "has no values: nothing to learn") if is_target else None
     if not stats.distinct.count():
-        kind = listing(sorted(stats.types))
-        return Problem(feature.name, f"holds values of type {kind}", "text, numbers or booleans")
+        fitting = _LISTS if feature.type in _OF_LISTS else _TIMES
+        kind, fits = listing(sorted(stats.types)), all(name.startswith(fitting) for name in stats.types)
+        return None if fits else Problem(feature.name, f"holds values of type {kind}", "text, numbers or booleans")
     match feature.type:
         case "number":
             limit = float(feature.preprocessing.max_unparsable)

@@ -113,6 +113,20 @@ class ClassCounts:
         }
 
 
+def symbol_statistics(has: np.ndarray, said: np.ndarray, symbols: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """[N, K] what rows have, [N, K] what is predicted -> by symbol, for the most frequent of the training rows."""
+    found = {}
+    for code, name in enumerate(symbols[:MAX_CLASS_STATISTICS]):
+        hits, actual, predicted = (int(x.sum()) for x in (has[:, code] & said[:, code], has[:, code], said[:, code]))
+        found[name] = {
+            "rows": actual,
+            "precision": _share(hits, predicted),
+            "recall": _share(hits, actual),
+            "f1_score": _share(2 * hits, actual + predicted),
+        }
+    return found
+
+
 def statistics(counts: ClassCounts) -> dict[str, Any]:
     """`confusion_matrix`, `overall_stats` and `per_class_stats` as in Ludwig's `test_statistics.json`."""
     names, matrix = counts.matrix()

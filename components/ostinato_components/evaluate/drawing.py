@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from ostinato_components.evaluate.charts import Axis, Series, histogram, plot, thin
+from ostinato.metrics.data import has_symbol
+from ostinato_components.evaluate.charts import Axis, Series, histogram, horizontal_bars, plot, thin
+from ostinato_components.evaluate.curves import CalibrationCurve, calibration_curve
 from ostinato_components.evaluate.result import OutputResult
 
-MAX_CLASS_CURVES = 3
+MAX_BARS = 25
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,10 @@ def class_figures(output: OutputResult) -> list[Figure]:
         figures.append(Figure("Precision and recall", chart, f"{note}chance is {prevalence:.3f}."))
     if output.calibration is not None:
         bins = output.calibration
-        sizes = 2.0 + 5.0 * np.sqrt(bins.counts / bins.counts.max())
-        line = Series(bins.confidence, bins.frequency, kind="both", sizes=sizes)
         which = (
             f"predicted probability of '{output.classes[1]}'" if output.positive else "probability of the prediction"
         )
-        chart = plot([line], Axis(which, 0.0, 1.0), Axis("how often it came true", 0.0, 1.0), diagonal=True)
-        note = f"Expected calibration error {bins.expected_error:.3f}, Brier score {output.brier:.3f}. "
-        figures.append(Figure("Calibration", chart, f"{note}Above the diagonal: too careful; below: too sure."))
+        figures.append(_calibration(bins, which, f", Brier score {output.brier:.3f}"))
     if output.positive is not None:
         scores, is_true = output.positive
         sets = [(f"{output.classes[0]}", scores[~is_true]), (f"{output.classes[1]}", scores[is_true])]
@@ -64,6 +62,40 @@ def class_figures(output: OutputResult) -> list[Figure]:
         chart = histogram([found for found in sets if len(found[1])], Axis("probability of the prediction", 0.0, 1.0))
         figures.append(Figure("Confidence", chart, "Wrong predictions should be unsure ones."))
     return figures
+
+
+def _calibration(bins: CalibrationCurve, which: str, beside: str = "") -> Figure:
+    sizes = 2.0 + 5.0 * np.sqrt(bins.counts / bins.counts.max())
+    line = Series(bins.confidence, bins.frequency, kind="both", sizes=sizes)
+    chart = plot([line], Axis(which, 0.0, 1.0), Axis("how often it came true", 0.0, 1.0), diagonal=True)
+    note = f"Expected calibration error {bins.expected_error:.3f}{beside}. "
+    return Figure("Calibration", chart, f"{note}Above the diagonal: too careful; below: too sure.")
+
+
+def set_figures(output: OutputResult) -> list[Figure]:
+    """Calibration and probabilities over all symbols of all rows; sizes of the sets."""
+    has = has_symbol(output.targets, output.shape.vocab_size)
+    scores, is_there = thin(output.scores.reshape(-1), has.reshape(-1))
+    sets = [("symbols that a row has", scores[is_there]), ("symbols that it has not", scores[~is_there])]
+    chart = histogram([found for found in sets if len(found[1])], Axis("predicted probability", 0.0, 1.0))
+    return [
+        _calibration(calibration_curve(scores, is_there), "predicted probability of a symbol"),
+        Figure("Probabilities of symbols", chart, "The less the colours overlap, the better."),
+    ]
+
+
+def distribution_figures(output: OutputResult) -> list[Figure]:
+    """Predicted against true probabilities, of all classes together and of each of the first ones."""
+    predicted, actual = thin(output.scores.reshape(-1), output.targets.reshape(-1))
+    axes = (Axis("true probability", 0.0, 1.0), Axis("predicted probability", 0.0, 1.0))
+    whole = plot([Series(actual, predicted, kind="points")], *axes, diagonal=True)
+    names = output.shape.classes[:MAX_BARS]
+    wrong = np.abs(output.scores - output.targets).mean(axis=0)[:MAX_BARS]
+    bars = horizontal_bars(list(names), wrong.tolist(), [0.0] * len(names))
+    return [
+        Figure("Predicted and true probabilities", whole, "On the diagonal the prediction is right."),
+        Figure("Mean error of the probability by class", bars),
+    ]
 
 
 def number_figures(predicted: np.ndarray, actual: np.ndarray, name: str) -> list[Figure]:

@@ -15,7 +15,7 @@ from ostinato.artifacts import SplitName
 from ostinato.column import Fitted, OutputColumn
 from ostinato.dataset import DataFolder
 from ostinato.errors import DataError, Problem
-from ostinato.metrics.data import compute
+from ostinato.metrics.data import compute, has_symbol
 from ostinato.metrics.spec import COMBINED, LOSS, UNKNOWN_TARGETS
 from ostinato.predictor import Predictor, TorchNetwork, batches, joined
 from ostinato.sources.blocks import in_order
@@ -133,8 +133,8 @@ def _score_by_torch(
 
 def _num_known(predictor: Predictor, name: str, targets: np.ndarray) -> int:
     """Rows with a target that training knew: those that the loss is a mean of."""
-    is_number = predictor.outputs[name].shape(predictor.fitted[name]).kind == "number"
-    return len(targets) if is_number else int(np.count_nonzero(targets >= 0))
+    is_class = predictor.outputs[name].shape(predictor.fitted[name]).kind in ("binary", "code")
+    return int(np.count_nonzero(targets >= 0)) if is_class else len(targets)
 
 
 def measure(
@@ -147,7 +147,10 @@ def measure(
     training: Columns | None,
     warnings: Sequence[str] = (),
 ) -> EvaluationResult:
-    """Metrics of scores [N] or [N, K] against encoded targets [N]; `training` are targets for the trivial baseline."""
+    """Metrics of scores [N] or [N, K] against encoded targets [N] or [N, T].
+
+    `training` are targets for the trivial baseline.
+    """
     found = list(warnings)
     outputs: dict[str, OutputResult] = {}
     for spec in predictor.config.output_features:
@@ -177,12 +180,18 @@ def measure(
 
 
 def trivial_scores(column: OutputColumn[Any, Any], fitted: Fitted, training: np.ndarray, num_rows: int) -> np.ndarray:
-    """The mean of the encoded training targets, or the shares of their classes, for every row: [N] or [N, K]."""
+    """The mean of the encoded training targets, or the shares of their classes, for every row: [N] or [N, K].
+
+    Of a set the share of the rows that have a symbol, for each.
+    """
     shape = column.shape(fitted)
     if shape.kind == "number":
         # In the column's own units: on a logarithmic scale the mean of the logarithms is another number.
         mean = pc.mean(column.decode(training, fitted)).cast(pa.float64())
         return np.repeat(column.encode(pa.array([mean.as_py()], column.arrow_type), fitted), num_rows)
+    if shape.kind in ("vector", "distribution", "set"):
+        rows = has_symbol(training, shape.vocab_size) if shape.kind == "set" else training
+        return np.broadcast_to(rows.mean(axis=0, dtype=np.float64).astype(np.float32), (num_rows, shape.num_scores))
     known = training[training >= 0].astype(np.int64)
     shares = (np.bincount(known, minlength=len(shape.classes)) / max(len(known), 1)).astype(np.float32)
     if shape.kind == "binary":

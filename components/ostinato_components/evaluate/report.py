@@ -24,7 +24,14 @@ from ostinato_components.evaluate.importance import Importances, permutation_imp
 from ostinato_components.evaluate.result import EvaluationResult
 from ostinato_components.evaluate.sections import output_section
 
-HEADLINE = {"number": "r2", "binary": "roc_auc", "category": "accuracy"}
+HEADLINE = {
+    "number": "r2",
+    "binary": "roc_auc",
+    "category": "accuracy",
+    "category_distribution": "log_loss",
+    "set": "jaccard",
+    "vector": "r2",
+}
 """The metric of each type by which inputs are weighed and training is shown, where the config names none."""
 
 Columns = Mapping[str, np.ndarray]

@@ -12,13 +12,23 @@ import pyarrow as pa
 
 from ostinato.column import Fitted
 from ostinato.features.binary.spec import BinaryOutputSpec
+from ostinato.features.set.spec import SetOutputSpec
 from ostinato.features.spec import OutputSpec
+from ostinato.metrics.data import has_symbol
 from ostinato.metrics.spec import COMBINED
 from ostinato.predictor import Predictor
 from ostinato.shape import Shape
 from ostinato_components.evaluate import curves
-from ostinato_components.evaluate.classes import ClassCounts, statistics
-from ostinato_components.evaluate.verdict import Verdict, class_verdict, number_verdict
+from ostinato_components.evaluate.classes import ClassCounts, statistics, symbol_statistics
+from ostinato_components.evaluate.verdict import Verdict, class_verdict, error_verdict
+
+_ERRORS = {
+    "number": ("root_mean_squared_error", "the mean of the training rows"),
+    "vector": ("root_mean_squared_error", "the mean of the training rows"),
+    "set": ("log_loss", "the shares of the symbols among the training rows"),
+    "distribution": ("log_loss", "the mean of the training rows"),
+}
+"""Kind of output -> the error that is judged, and what is predicted without a model."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +41,15 @@ class OutputResult:
     scores: np.ndarray
     """[N] or [N, K], as `OutputColumn.predictions` takes them."""
     targets: np.ndarray
-    """[N] encoded; -1 where the target is none of the training rows' classes."""
+    """[N] or [N, T] encoded; -1 where the target is none of the training rows' classes."""
     metrics: dict[str, float]
     baseline: dict[str, float]
     """The same metrics for predicting the mean, or the shares of the classes, of the training rows for every row."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; none for a number."""
-        return self.shape.classes
+        """Names of the classes of which a row has one; none for numbers, sets, vectors and distributions."""
+        return self.shape.classes if self.shape.kind in ("binary", "code") else ()
 
     @cached_property
     def is_known(self) -> np.ndarray:
@@ -61,6 +71,13 @@ class OutputResult:
     def counts(self) -> ClassCounts:
         """Counts by class (outputs with classes)."""
         return ClassCounts(self.predicted, self.targets, self.classes)
+
+    @cached_property
+    def symbols(self) -> dict[str, dict[str, float]]:
+        """Rows that have each symbol, precision, recall and F1 (sets), for the most frequent symbols."""
+        assert isinstance(self.spec, SetOutputSpec), "only a set has symbols"
+        has, said = has_symbol(self.targets, self.shape.vocab_size), self.scores >= self.spec.threshold
+        return symbol_statistics(has, said, self.shape.classes)
 
     @cached_property
     def positive(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -103,7 +120,7 @@ class OutputResult:
         if not self.baseline:
             return None
         if not self.classes:
-            return number_verdict(self.metrics, self.baseline)
+            return error_verdict(self.metrics, self.baseline, *_ERRORS[self.shape.kind])
         majority = self.classes[int(np.argmax(self.shape.class_counts))]
         return class_verdict(self.metrics, self.baseline, majority, len(self.targets))
 
@@ -112,6 +129,8 @@ class OutputResult:
         values: dict[str, Any] = dict(self.metrics)
         if self.baseline:
             values["baseline"] = self.baseline
+        if self.shape.kind == "set":
+            values["per_class_stats"] = self.symbols
         if not self.classes:
             return values
         if self.brier is not None and self.calibration is not None:

@@ -14,8 +14,14 @@ from ostinato.predictor import Predictor
 from ostinato.report.page import percent, short
 from ostinato_components.evaluate.charts import horizontal_bars
 from ostinato_components.evaluate.curves import best_f1_threshold, operating_points
-from ostinato_components.evaluate.drawing import Figure, class_figures, number_figures
-from ostinato_components.evaluate.examples import Examples, Row, largest_errors, surest_mistakes
+from ostinato_components.evaluate.drawing import (
+    Figure,
+    class_figures,
+    distribution_figures,
+    number_figures,
+    set_figures,
+)
+from ostinato_components.evaluate.examples import Examples, Row, largest_errors, surest_mistakes, worst_rows
 from ostinato_components.evaluate.importance import Importances
 from ostinato_components.evaluate.result import OutputResult
 from ostinato_components.evaluate.verdict import Verdict
@@ -26,8 +32,11 @@ _HEADLINES = {
     "number": ("r2", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
     "binary": ("roc_auc", "accuracy", "f1", "log_loss"),
     "category": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
+    "category_distribution": ("log_loss", "total_variation", "accuracy"),
+    "set": ("jaccard", "f1_micro", "f1", "accuracy", "hamming_loss"),
+    "vector": ("r2", "root_mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
 }
-_TITLES = {"r2": "R²", "roc_auc": "ROC AUC", "f1": "F1"}
+_TITLES = {"r2": "R²", "roc_auc": "ROC AUC", "f1": "F1", "f1_micro": "F1 micro"}
 
 Columns = Mapping[str, np.ndarray]
 
@@ -108,6 +117,11 @@ def output_section(
         metrics=_metrics(output),
         importance=_importance(output.spec.name, importances, metric),
     )
+    if output.shape.kind in ("set", "vector", "distribution"):
+        figures, trivial, symbols = _without_classes(output)
+        worst = worst_rows(output, predictor, inputs, order)
+        note = _most_frequent(output.shape.classes) if symbols else ""
+        return replace(section, figures=figures, trivial=trivial, worst=worst, classes=symbols, classes_note=note)
     if not output.classes:
         actual, predicted = (_units(output, predictor, values) for values in (output.targets, output.scores))
         return replace(
@@ -116,7 +130,6 @@ def output_section(
             trivial="the mean of the training rows",
             worst=largest_errors(predictor, inputs, predicted, actual, order),
         )
-    is_long = len(output.classes) > MAX_CLASSES
     return replace(
         section,
         figures=class_figures(output) if output.is_known.any() else [],
@@ -126,8 +139,26 @@ def output_section(
         thresholds=_thresholds(output),
         positive=output.classes[1] if output.positive else "",
         classes=_classes(output),
-        classes_note=f"The {MAX_CLASSES} most frequent of {len(output.classes):,} classes." if is_long else "",
+        classes_note=_most_frequent(output.classes),
     )
+
+
+def _most_frequent(classes: Sequence[str]) -> str:
+    return f"The {MAX_CLASSES} most frequent of {len(classes):,} classes." if len(classes) > MAX_CLASSES else ""
+
+
+def _without_classes(output: OutputResult) -> tuple[list[Figure], str, list[Row]]:
+    """Figures, what is predicted without a model, and a table of the symbols."""
+    mean = "the mean of the training rows"
+    match output.shape.kind:
+        case "set":
+            found, counts = list(output.symbols.items())[:MAX_CLASSES], output.shape.class_counts
+            rows = [_class_row(name, values["rows"], values, counts[code]) for code, (name, values) in enumerate(found)]
+            return set_figures(output), "the shares of the symbols among the training rows", rows
+        case "distribution":
+            return distribution_figures(output), mean, []
+        case _:
+            return number_figures(output.scores.reshape(-1), output.targets.reshape(-1), output.spec.name), mean, []
 
 
 def _tiles(output: OutputResult) -> list[Tile]:
@@ -218,18 +249,14 @@ def _thresholds(output: OutputResult) -> list[Row]:
 def _classes(output: OutputResult) -> list[Row]:
     found = list(output.counts.per_class().items())[:MAX_CLASSES]
     return [
-        Row(
-            (
-                name,
-                f"{values['true_positives'] + values['false_negatives']:,}",
-                f"{values['precision']:.3f}",
-                f"{values['recall']:.3f}",
-                f"{values['f1_score']:.3f}",
-                f"{output.shape.class_counts[code]:,}",
-            )
-        )
+        _class_row(name, values["true_positives"] + values["false_negatives"], values, output.shape.class_counts[code])
         for code, (name, values) in enumerate(found)
     ]
+
+
+def _class_row(name: str, rows: float, values: Mapping[str, float], training_rows: int) -> Row:
+    shares = (f"{values[share]:.3f}" for share in ("precision", "recall", "f1_score"))
+    return Row((name, f"{rows:,}", *shares, f"{training_rows:,}"))
 
 
 def _units(output: OutputResult, predictor: Predictor, encoded: np.ndarray) -> np.ndarray:

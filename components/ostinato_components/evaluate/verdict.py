@@ -20,17 +20,19 @@ class Verdict:
     text: str
 
 
-def number_verdict(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> Verdict | None:
-    """Root mean squared error against predicting the mean of the training rows; None where neither is defined."""
-    error, trivial = metrics.get("root_mean_squared_error"), baseline.get("root_mean_squared_error")
-    if error is None or trivial is None or trivial == 0:
+def error_verdict(
+    metrics: Mapping[str, float], baseline: Mapping[str, float], name: str, trivial: str
+) -> Verdict | None:
+    """An error against that of a `trivial` prediction for every row; None where one of them is not defined."""
+    error, other = metrics.get(name), baseline.get(name)
+    if error is None or other is None or other == 0:
         return None
-    reduction = 1 - error / trivial
-    figures = f"root mean squared error {error:,.4g}, predicting the mean for every row {trivial:,.4g}"
+    reduction = 1 - error / other
+    figures = f"{name.replace('_', ' ')} {error:,.4g}, predicting {trivial} for every row {other:,.4g}"
     if reduction <= 0:
-        return Verdict("bad", f"No better than predicting the mean of the training rows ({figures}).")
+        return Verdict("bad", f"No better than predicting {trivial} ({figures}).")
     level: Level = "good" if reduction >= _LEAST_REDUCTION else "weak"
-    return Verdict(level, f"Errors are {reduction:.0%} smaller than with the mean of the training rows ({figures}).")
+    return Verdict(level, f"Errors are {reduction:.0%} smaller than with {trivial} ({figures}).")
 
 
 def class_verdict(metrics: Mapping[str, float], baseline: Mapping[str, float], majority: str, rows: int) -> Verdict:

@@ -79,7 +79,7 @@ def encode(
     plan, config, features = work.plan, work.config, features_of(work.config)
     shapes = {feature.name: feature.column.shape(merged.fitted[feature.name]) for feature in features}
     balanced = balance(config, shapes, plan.seed)
-    classes = [output.name for output in config.output_features if shapes[output.name].kind != "number"]
+    classes = [output.name for output in config.output_features if shapes[output.name].kind in ("binary", "code")]
     encoded = Encoded()
     todo: list[tuple[SplitName, int, int, int]] = []
     for split in SPLIT_NAMES:

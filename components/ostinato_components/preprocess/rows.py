@@ -17,8 +17,7 @@ from ostinato.batches import Source
 from ostinato.column import Column, Unparsable, column_of
 from ostinato.config import Config
 from ostinato.errors import DataError, Problem, listing
-from ostinato.features.number.spec import NumberInputSpec, NumberOutputSpec
-from ostinato.features.spec import FeatureSpec, InputSpec
+from ostinato.features.spec import FeatureSpec, InputSpec, OutputSpec, ReadPreprocessingSpec
 from ostinato.split.data import NOWHERE, DatetimeSplit, Split
 from ostinato_components.preprocess.plan import Part, Plan
 
@@ -225,6 +224,14 @@ def _usable(rows: Rows, features: Sequence[Feature], split: Split, findings: Fin
     return Rows(tuple(column.filter(mask) for column in rows.columns), rows.parts[keep], rows.numbers[keep])
 
 
+_VALUES = {
+    "category_distribution": "probabilities of the classes",
+    "h3": "H3 cells",
+    "timeseries": "series of numbers",
+    "vector": "vectors of one length",
+}
+
+
 def check_unparsable(features: Sequence[Feature], config: Config, findings: Findings) -> list[str]:
     """Warnings of values that could not be read.
 
@@ -232,25 +239,28 @@ def check_unparsable(features: Sequence[Feature], config: Config, findings: Find
         DataError: in some column they are more than `max_unparsable` allows.
     """
     problems, warnings = [], []
+    specs: list[InputSpec | OutputSpec] = [*config.input_features, *config.output_features]
+    types = {spec.name: spec.type for spec in specs}
     limits = {
         spec.name: float(spec.preprocessing.max_unparsable)
-        for spec in (*config.input_features, *config.output_features)
-        if isinstance(spec, NumberInputSpec | NumberOutputSpec)
+        for spec in specs
+        if isinstance(spec.preprocessing, ReadPreprocessingSpec)
     }
     for feature in features:
         found = findings.unparsable.get(feature.name, Unparsable())
         present, samples = findings.present[feature.name], listing(map(repr, found.samples))
+        what = _VALUES.get(types[feature.name], f"{types[feature.name]}s")
         if found.count > limits.get(feature.name, 1.0) * present:
             problems.append(
                 Problem(
                     feature.name,
-                    f"{found.count:,} of {present:,} values are no numbers: {samples}",
+                    f"{found.count:,} of {present:,} values are no {what}: {samples}",
                     f"at most {limits[feature.name]:.1%} (max_unparsable)",
                     "is it of type category or text?",
                 )
             )
         elif found.count:
-            warnings.append(f"{feature.name}: {found.count:,} values are no numbers and count as missing: {samples}")
+            warnings.append(f"{feature.name}: {found.count:,} values are no {what} and count as missing: {samples}")
         if found.infinite:
             warnings.append(f"{feature.name}: {found.infinite:,} values are infinite and count as missing")
     if problems:

@@ -56,7 +56,8 @@ def balance(config: Config, shapes: dict[str, Shape], seed: int) -> Balance | No
             Problem("preprocessing", "has both oversample_minority and undersample_majority", "one of them")
         )
     outputs = [output.name for output in config.output_features]
-    if len(outputs) != 1 or len(shapes[outputs[0]].class_counts) != 2:
+    has_two = [shapes[name].kind in ("binary", "code") and len(shapes[name].classes) == 2 for name in outputs]
+    if has_two != [True]:
         problems.append(Problem(key, "needs exactly one output feature, and two classes of it"))
     if problems:
         raise ConfigError(problems)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Strict
 
-from ostinato.spec import NonNegativeInt, PositiveInt, Probability, Spec
+from ostinato.spec import Later, NonNegativeInt, Pending, PositiveInt, Probability, Spec
 
 Activation = Literal[
     "elu", "leakyRelu", "logSigmoid", "relu", "sigmoid", "tanh", "softmax", "gelu", "silu", "swish", "mish", "selu",
@@ -18,6 +18,7 @@ InitializerName = Literal[
     "kaiming_uniform", "kaiming_normal", "orthogonal", "sparse", "identity",
 ]  # fmt: skip
 Norm = Literal["batch", "layer", "ghost"]
+_OTHER_CELLS = Later(frozenset({"lstm_block", "ln", "lstm_cudnn", "gru_block", "gru_cudnn"}))
 ReduceMode = Literal["last", "sum", "mean", "avg", "max", "concat", "attention", "attention_pooling", "none", "None"]
 
 
@@ -100,3 +101,58 @@ class FCStackSpec(Spec):
         """The stack that the fields of these names describe in another spec; `own` are those it names otherwise."""
         same = {name: getattr(spec, name) for name in cls.model_fields if name in type(spec).model_fields}
         return cls.model_validate(same | own)
+
+
+class DenseLayersSpec(Spec):
+    """The fully connected layers at the end of a small encoder."""
+
+    dropout: Probability = 0.0
+    """Probability that a unit is set to zero while training."""
+    activation: Activation | None = "relu"
+    """Activation of the fully connected layers; null for none."""
+    use_bias: bool = True
+    """Whether the layers have a bias."""
+    bias_initializer: Initializer = "zeros"
+    """How the biases start."""
+    weights_initializer: Initializer = "xavier_uniform"
+    """How the weights start."""
+    output_size: PositiveInt = 10
+    """Units of a fully connected layer."""
+    norm: Literal["batch", "layer"] | None = None
+    """Normalization of the fully connected layers; null for none."""
+    norm_params: dict[str, Any] | None = None
+    """Parameters of the normalization."""
+    num_fc_layers: NonNegativeInt = 0
+    """Number of fully connected layers; ignored where `fc_layers` lists them."""
+    fc_layers: FCLayers | None = None
+    """The fully connected layers one by one."""
+
+    @property
+    def stack(self) -> FCStackSpec:
+        """The layers as the building block takes them."""
+        return FCStackSpec.of(self, num_layers=self.num_fc_layers)
+
+
+class RecurrenceSpec(Spec):
+    """Layers of recurrent cells."""
+
+    cell_type: Annotated[Literal["rnn", "lstm", "gru"], _OTHER_CELLS] = "rnn"
+    """Kind of cell."""
+    bidirectional: bool = False
+    """Whether there are cells that go back as well; then a step has twice the units."""
+    recurrent_dropout: Probability = 0.0
+    """Dropout between two layers of cells."""
+    activation: Annotated[str, Pending("tanh")] = "tanh"
+    """Activation of a cell."""
+    recurrent_activation: Annotated[str, Pending("sigmoid")] = "sigmoid"
+    """Activation of a cell's gates."""
+    use_bias: bool = True
+    """Whether the cells have a bias."""
+    unit_forget_bias: bool = True
+    """Whether the bias of an LSTM's forget gate starts one higher."""
+    bias_initializer: Initializer = "zeros"
+    """How the biases start."""
+    weights_initializer: Initializer = "xavier_uniform"
+    """How the weights start."""
+    recurrent_initializer: Initializer = "orthogonal"
+    """How the weights between states start."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from ostinato.blocks.nn.activations import activation as activation_of
+from ostinato.blocks.nn.activations import units_before
 from ostinato.blocks.nn.fc_stack import FCStack
 from ostinato.blocks.nn.linear import MemberLinear, Start, linear
 from ostinato.blocks.spec import Activation, FCStackSpec
-from ostinato.decoders.spec import ClassesSpec, ClassifierSpec, DecoderSpec, MLPClassifierSpec, RegressorSpec
+from ostinato.decoders.spec import (
+    ClassesSpec,
+    ClassifierSpec,
+    DecoderSpec,
+    MLPClassifierSpec,
+    ProjectorSpec,
+    RegressorSpec,
+)
 from ostinato.errors import ConfigError, Problem
 from ostinato.module import Decoder
 from ostinato.registry import implements
@@ -51,6 +60,24 @@ class Regressor(StackDecoder):
 @implements(ClassifierSpec)
 class Classifier(StackDecoder):
     """A unit a class."""
+
+
+@implements(ProjectorSpec)
+class Projector(StackDecoder):
+    """A unit a number, an activation, a factor."""
+
+    def __init__(self, spec: ProjectorSpec, input_size: int, num_logits: int, num_members: int) -> None:
+        if spec.output_size not in (None, num_logits):
+            found = f"found {spec.output_size}, but the vectors have {num_logits} numbers"
+            raise ConfigError(Problem("decoder.output_size", found, f"{num_logits} or nothing"))
+        super().__init__(spec, input_size, units_before(spec.activation, num_logits), num_members)
+        self.activation = nn.Identity() if spec.activation is None else activation_of(spec.activation)
+        self.multiplier = spec.multiplier
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, D] or [N, E, D] -> numbers [..., K], last hidden layer [..., hidden_size]."""
+        values, last = super().forward(hidden)
+        return self.activation(values) * self.multiplier, last
 
 
 @implements(MLPClassifierSpec)

@@ -56,6 +56,22 @@ class RegressorSpec(DecoderSpec):
     """Name of the decoder."""
 
 
+@DECODERS.register("projector", "vector")
+class ProjectorSpec(DecoderSpec):
+    """One unit for each number of the vector."""
+
+    type: Literal["projector"] = "projector"
+    """Name of the decoder."""
+    output_size: PositiveInt | None = None
+    """Set from the data; a value that disagrees with it is an error."""
+    activation: Activation | None = None
+    """Activation of the last layer; null for none."""
+    multiplier: float = 1.0
+    """What the activation is multiplied by."""
+    clip: Annotated[tuple[float, float], Strict(False)] | None = None
+    """Lowest and highest number that is predicted; null for no limit."""
+
+
 class ClassesSpec(DecoderSpec):
     """What decoders over classes share."""
 
@@ -67,7 +83,7 @@ class ClassesSpec(DecoderSpec):
     """Samples of Monte Carlo dropout."""
 
 
-@DECODERS.register("classifier", "category")
+@DECODERS.register("classifier", "category", "category_distribution", "set")
 class ClassifierSpec(ClassesSpec):
     """One unit a class."""
 
@@ -75,7 +91,7 @@ class ClassifierSpec(ClassesSpec):
     """Name of the decoder."""
 
 
-@DECODERS.register("mlp_classifier", "category", "binary")
+@DECODERS.register("mlp_classifier", "category", "category_distribution", "binary")
 class MLPClassifierSpec(ClassesSpec):
     """Fully connected layers, then one unit a class (one in all for binary)."""
 

@@ -11,7 +11,9 @@ _HUGGING_FACE = frozenset({
     "camembert", "t5", "electra", "longformer", "auto_transformer", "tf_idf", "llm",
 })  # fmt: skip
 
-ENCODERS = Registry("encoder", pending={"text": _SEQUENCE | _HUGGING_FACE})
+ENCODERS = Registry(
+    "encoder", pending={"text": _SEQUENCE | _HUGGING_FACE, "sequence": _SEQUENCE, "timeseries": _SEQUENCE}
+)
 
 
 class EncoderSpec(Spec):

@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Strict
 
 from ostinato.registry import Registry
-from ostinato.spec import Name, Pending, Spec
+from ostinato.spec import Name, Pending, Probability, Spec
 
-_PENDING_INPUTS = frozenset({"sequence", "set", "bag", "vector", "timeseries", "date", "h3", "image", "audio"})
-_PENDING_OUTPUTS = frozenset(
-    {"category_distribution", "set", "vector", "sequence", "text", "timeseries", "image", "anomaly"}
-)
+_PENDING_INPUTS = frozenset({"image", "audio"})
+_PENDING_OUTPUTS = frozenset({"sequence", "text", "timeseries", "image", "anomaly"})
 
 INPUTS = Registry("input feature type", pending={"": _PENDING_INPUTS})
 OUTPUTS = Registry("output feature type", pending={"": _PENDING_OUTPUTS})
@@ -25,6 +23,14 @@ class PreprocessingSpec(Spec):
 
     missing_value_strategy: str
     """What becomes of a missing value."""
+
+
+class ReadPreprocessingSpec(PreprocessingSpec):
+    """What the preprocessing of values can be told that must be read: numbers, dates, vectors."""
+
+    max_unparsable: Probability = 0.01
+    """Share of values that can't be read ("abc" for a number) above which preprocessing fails; below it they count as
+    missing."""
 
 
 class FeatureSpec(Spec):

@@ -10,7 +10,7 @@ from pydantic import Strict
 from ostinato.registry import Registry
 from ostinato.spec import NonNegative, Positive, Probability, Spec
 
-LOSSES = Registry("loss")
+LOSSES = Registry("loss", pending={"vector": frozenset({"nt_xent"})})
 
 
 class LossSpec(Spec):
@@ -22,7 +22,7 @@ class LossSpec(Spec):
     """Weight of the loss in the sum over all outputs."""
 
 
-@LOSSES.register("mean_squared_error", "number")
+@LOSSES.register("mean_squared_error", "number", "vector")
 class MeanSquaredErrorSpec(LossSpec):
     """Mean of squared errors."""
 
@@ -30,7 +30,7 @@ class MeanSquaredErrorSpec(LossSpec):
     """Name of the loss."""
 
 
-@LOSSES.register("mean_absolute_error", "number")
+@LOSSES.register("mean_absolute_error", "number", "vector")
 class MeanAbsoluteErrorSpec(LossSpec):
     """Mean of absolute errors."""
 
@@ -38,7 +38,7 @@ class MeanAbsoluteErrorSpec(LossSpec):
     """Name of the loss."""
 
 
-@LOSSES.register("mean_absolute_percentage_error", "number")
+@LOSSES.register("mean_absolute_percentage_error", "number", "vector")
 class MeanAbsolutePercentageErrorSpec(LossSpec):
     """Mean of absolute errors relative to the target, in the target's units."""
 
@@ -62,7 +62,7 @@ class RootMeanSquaredPercentageErrorSpec(LossSpec):
     """Name of the loss."""
 
 
-@LOSSES.register("huber", "number")
+@LOSSES.register("huber", "number", "vector")
 class HuberSpec(LossSpec):
     """Squared for small errors, absolute for large ones (Huber 1964)."""
 
@@ -86,7 +86,7 @@ class BinaryWeightedCrossEntropySpec(LossSpec):
     """Weight of the penalty on over-confident predictions (Pereyra et al. 2017)."""
 
 
-@LOSSES.register("focal", "binary", "category")
+@LOSSES.register("focal", "binary", "category", "category_distribution")
 class FocalSpec(LossSpec):
     """Cross entropy that gives easy rows less weight (Lin et al. 2017)."""
 
@@ -98,7 +98,7 @@ class FocalSpec(LossSpec):
     """How strongly easy rows lose weight."""
 
 
-@LOSSES.register("entropic_open_set", "binary", "category")
+@LOSSES.register("entropic_open_set", "binary", "category", "category_distribution")
 class EntropicOpenSetSpec(LossSpec):
     """Cross entropy; rows of the background class are pushed to the uniform distribution (Dhamija et al. 2018)."""
 
@@ -108,7 +108,7 @@ class EntropicOpenSetSpec(LossSpec):
     """Code of the class that stands for the unknown; null for none."""
 
 
-@LOSSES.register("objectosphere", "binary", "category")
+@LOSSES.register("objectosphere", "binary", "category", "category_distribution")
 class ObjectosphereSpec(LossSpec):
     """Entropic open set and a penalty on the length of the logits (Dhamija et al. 2018)."""
 
@@ -125,7 +125,7 @@ class ObjectosphereSpec(LossSpec):
 ClassWeights = Annotated[tuple[float, ...], Strict(False)] | dict[str, float]
 
 
-@LOSSES.register("softmax_cross_entropy", "category")
+@LOSSES.register("softmax_cross_entropy", "category", "category_distribution")
 class SoftmaxCrossEntropySpec(LossSpec):
     """Cross entropy of many classes."""
 
@@ -143,7 +143,26 @@ class SoftmaxCrossEntropySpec(LossSpec):
     """Temperature of the softmax over the similarities; 0 leaves the target as it is."""
 
 
-@LOSSES.register("corn", "category")
+@LOSSES.register("sigmoid_cross_entropy", "set")
+class SigmoidCrossEntropySpec(LossSpec):
+    """Cross entropy of having or not having each symbol, the mean over the symbols."""
+
+    type: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
+    """Name of the loss."""
+    class_weights: ClassWeights | Literal["balanced"] | None = None
+    """Weight of the rows that have a symbol, for each: by name, in the order of the vocabulary, or `balanced` for the
+    rows without over those with it."""
+
+
+@LOSSES.register("softmax_cross_entropy", "vector")
+class VectorCrossEntropySpec(LossSpec):
+    """Cross entropy of vectors that are probabilities."""
+
+    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
+    """Name of the loss."""
+
+
+@LOSSES.register("corn", "category", "category_distribution")
 class CornSpec(LossSpec):
     """Ordinal classes by conditional probabilities; the classes' order is that of their names (Shi et al. 2021)."""
 
@@ -151,7 +170,7 @@ class CornSpec(LossSpec):
     """Name of the loss."""
 
 
-@LOSSES.register("poly", "category")
+@LOSSES.register("poly", "category", "category_distribution")
 class PolySpec(LossSpec):
     """Cross entropy plus epsilon times the missing probability (Leng et al. 2022)."""
 
@@ -161,7 +180,7 @@ class PolySpec(LossSpec):
     """Weight of the second term."""
 
 
-@LOSSES.register("sparsemax", "category")
+@LOSSES.register("sparsemax", "category", "category_distribution")
 class SparsemaxSpec(LossSpec):
     """The loss whose link gives sparse probabilities (Martins and Astudillo 2016)."""
 
@@ -169,7 +188,7 @@ class SparsemaxSpec(LossSpec):
     """Name of the loss."""
 
 
-@LOSSES.register("entmax15", "category")
+@LOSSES.register("entmax15", "category", "category_distribution")
 class Entmax15Spec(LossSpec):
     """Between softmax and sparsemax (Peters et al. 2019)."""
 

@@ -1,4 +1,7 @@
-"""Metrics of one output. N rows, K classes. Only numpy, because they are computed at every evaluation."""
+"""Metrics of one output. N rows, K classes, T numbers or codes of a target.
+
+Only numpy, because they are computed at every evaluation.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ import numpy as np
 from ostinato.column import Fitted, output_column
 from ostinato.features.binary.spec import BinaryOutputSpec
 from ostinato.features.category.spec import CategoryOutputSpec
+from ostinato.features.category_distribution.spec import CategoryDistributionOutputSpec
 from ostinato.features.number.spec import NumberOutputSpec
+from ostinato.features.set.spec import SetOutputSpec
 from ostinato.features.spec import OutputSpec
+from ostinato.features.vector.spec import VectorOutputSpec
 from ostinato.metrics.spec import LOSS, UNKNOWN_TARGETS
 
 _TINY = float(np.finfo(np.float32).tiny)
@@ -22,7 +28,7 @@ _MOST_SCORES = 50_000_000
 def compute(
     spec: OutputSpec, scores: np.ndarray, targets: np.ndarray, fitted: Fitted, *, loss: float | None = None
 ) -> dict[str, float]:
-    """Metric -> value for encoded targets [N] and scores as `OutputColumn.predictions` takes them.
+    """Metric -> value for encoded targets [N] or [N, T] and scores as `OutputColumn.predictions` takes them.
 
     What is not defined (no rows, one class, a constant target, scores that are not finite) is left out, so every
     value is finite. Targets of -1 are classes that the training rows did not have: they count as wrong in accuracy,
@@ -39,6 +45,12 @@ def compute(
                 values = _binary(scores.astype(np.float64), targets, spec.threshold)
             case CategoryOutputSpec():
                 values = _category(scores, targets, spec.top_k)
+            case CategoryDistributionOutputSpec():
+                values = _distribution(scores.astype(np.float64), targets, spec.top_k)
+            case SetOutputSpec():
+                values = _set(scores, targets, spec.threshold)
+            case VectorOutputSpec():
+                values = _vector(scores.astype(np.float64), targets.astype(np.float64))
             case _:
                 raise AssertionError(f"no metrics for {spec.type}")
     if loss is not None:
@@ -117,15 +129,76 @@ def _category(probabilities: np.ndarray, targets: np.ndarray, top_k: int) -> dic
         values["f1"] = float(np.mean(2 * hits[seen] / (num_actual + num_predicted)[seen]))
         own = probabilities[known, targets[known]].astype(np.float64)
         values["log_loss"] = -float(np.mean(np.log(np.maximum(own, _TINY))))
-    if num_classes > top_k:
-        best = np.argpartition(probabilities, -top_k, axis=1)[:, -top_k:]
-        values["hits_at_k"] = float(np.mean((best == targets[:, None]).any(axis=1)))
+    values |= _hits(probabilities, targets, top_k)
     if len(targets) * num_classes <= _MOST_SCORES:
         one = present & (num_actual < known.sum())
         areas = [roc_auc(probabilities[known, code], targets[known] == code) for code in np.flatnonzero(one)]
         if areas:
             values["roc_auc"] = float(np.mean(areas))
     return values | _unknown(known)
+
+
+def _hits(probabilities: np.ndarray, codes: np.ndarray, top_k: int) -> dict[str, float]:
+    if probabilities.shape[1] <= top_k:
+        return {}
+    best = np.argpartition(probabilities, -top_k, axis=1)[:, -top_k:]
+    return {"hits_at_k": float(np.mean((best == codes[:, None]).any(axis=1)))}
+
+
+def _distribution(predicted: np.ndarray, actual: np.ndarray, top_k: int) -> dict[str, float]:
+    most = actual.argmax(axis=1)
+    return {
+        "accuracy": float(np.mean(predicted.argmax(axis=1) == most)),
+        "log_loss": -float(np.mean((actual * np.log(np.maximum(predicted, _TINY))).sum(axis=1))),
+        "total_variation": float(np.mean(np.abs(predicted - actual).sum(axis=1))) / 2,
+    } | _hits(predicted, most, top_k)
+
+
+def has_symbol(targets: np.ndarray, num_symbols: int) -> np.ndarray:
+    """[N, T] codes, filled up with -1 -> [N, K] bool, true where a row has a symbol."""
+    has = np.zeros((len(targets), num_symbols + 1), bool)
+    has[np.arange(len(targets))[:, None], targets + 1] = True
+    return has[:, 1:]
+
+
+def _set(probabilities: np.ndarray, targets: np.ndarray, threshold: float) -> dict[str, float]:
+    num_symbols = probabilities.shape[1]
+    actual, predicted = has_symbol(targets, num_symbols), probabilities >= threshold
+    both, either = (actual & predicted).sum(axis=1), (actual | predicted).sum(axis=1)
+    hits, of_actual, of_predicted = (x.sum(axis=0) for x in (actual & predicted, actual, predicted))
+    values = {
+        # Two sets of nothing are the same.
+        "jaccard": float(np.mean(np.where(either > 0, both / np.maximum(either, 1), 1))),
+        "accuracy": float(np.mean(both == either)),
+        "hamming_loss": float(np.mean(actual != predicted)),
+    }
+    if of_predicted.any():
+        values["precision"] = float(hits.sum() / of_predicted.sum())
+    if of_actual.any():
+        values["recall"] = float(hits.sum() / of_actual.sum())
+        values["f1_micro"] = float(2 * hits.sum() / (of_actual.sum() + of_predicted.sum()))
+        seen = of_actual + of_predicted > 0
+        values["f1"] = float(np.mean(2 * hits[seen] / (of_actual + of_predicted)[seen]))
+    own = np.where(actual, probabilities, 1 - probabilities)
+    values["log_loss"] = -float(np.mean(np.log(np.maximum(own, _TINY), dtype=np.float64)))
+    if probabilities.size <= _MOST_SCORES:
+        both_ways = np.flatnonzero((of_actual > 0) & (of_actual < len(targets)))
+        areas = [roc_auc(probabilities[:, code], actual[:, code]) for code in both_ways]
+        if areas:
+            values["roc_auc"] = float(np.mean(areas))
+    return values
+
+
+def _vector(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    values = _number(predicted.reshape(-1), actual.reshape(-1))
+    for name in ("root_mean_squared_percentage_error", "r2"):
+        values.pop(name, None)
+    variance = actual.var(axis=0)
+    varies = variance > 1e-15 * (actual**2).mean(axis=0)
+    if varies.any():
+        unexplained = ((predicted - actual) ** 2).mean(axis=0)[varies] / variance[varies]
+        values["r2"] = 1 - float(np.mean(unexplained))
+    return values
 
 
 def _unknown(known: np.ndarray) -> dict[str, float]:

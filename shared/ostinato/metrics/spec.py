@@ -31,12 +31,15 @@ _LOSS = Metric("minimize", "the output's own loss, on the scale on which it is t
 _ACCURACY = Metric("maximize", "share of rows predicted right; an unknown target counts as wrong")
 _BALANCED = Metric("maximize", "mean over the classes of the share of their rows predicted right")
 
+_LOG_LOSS = Metric("minimize", "mean negative logarithm of the probability given to the target")
+_VARIANCE = "share of the variance that is explained; 0 for predicting the mean"
+
 METRICS: dict[str, dict[str, Metric]] = {
     "number": {
         "mean_squared_error": Metric("minimize", "mean of squared errors, in squared units of the column"),
         "root_mean_squared_error": Metric("minimize", "root of the mean of squared errors, in units of the column"),
         "mean_absolute_error": Metric("minimize", "mean of absolute errors, in units of the column"),
-        "r2": Metric("maximize", "share of the variance that is explained; 0 for predicting the mean"),
+        "r2": Metric("maximize", _VARIANCE),
         "mean_absolute_percentage_error": Metric(
             "minimize", "mean of absolute errors relative to the target; rows with target 0 are left out"
         ),
@@ -55,7 +58,7 @@ METRICS: dict[str, dict[str, Metric]] = {
         "specificity": Metric("maximize", "share of the false rows predicted false"),
         "f1": Metric("maximize", "harmonic mean of precision and recall"),
         "average_precision": Metric("maximize", "mean precision over all thresholds, weighted by recall gained"),
-        "log_loss": Metric("minimize", "mean negative logarithm of the probability given to the target"),
+        "log_loss": _LOG_LOSS,
         LOSS: _LOSS,
     },
     "category": {
@@ -64,7 +67,37 @@ METRICS: dict[str, dict[str, Metric]] = {
         "f1": Metric("maximize", "mean over the classes of the harmonic mean of precision and recall"),
         "hits_at_k": Metric("maximize", "share of rows whose class is among the top_k most probable ones"),
         "roc_auc": Metric("maximize", "mean over the classes of the area under the ROC curve, one against the rest"),
-        "log_loss": Metric("minimize", "mean negative logarithm of the probability given to the target"),
+        "log_loss": _LOG_LOSS,
+        LOSS: _LOSS,
+    },
+    "category_distribution": {
+        "accuracy": Metric("maximize", "share of rows whose most probable class is that of the target"),
+        "hits_at_k": Metric("maximize", "share of rows whose most probable class is among the top_k predicted ones"),
+        "log_loss": Metric("minimize", "mean cross entropy of the predicted with the true probabilities"),
+        "total_variation": Metric("minimize", "mean over the rows of the probability that lies in a wrong class"),
+        LOSS: _LOSS,
+    },
+    "set": {
+        "jaccard": Metric("maximize", "mean over the rows of symbols in both sets over symbols in either"),
+        "accuracy": Metric("maximize", "share of rows with exactly the right set"),
+        "f1_micro": Metric("maximize", "harmonic mean of precision and recall over all symbols of all rows"),
+        "f1": Metric("maximize", "mean over the symbols of the harmonic mean of precision and recall"),
+        "precision": Metric("maximize", "share of the predicted symbols that the rows have"),
+        "recall": Metric("maximize", "share of the rows' symbols that are predicted"),
+        "hamming_loss": Metric("minimize", "share of wrong decisions over all symbols of all rows"),
+        "roc_auc": Metric("maximize", "mean over the symbols of the area under the ROC curve"),
+        "log_loss": Metric("minimize", "mean over rows and symbols of the binary cross entropy"),
+        LOSS: _LOSS,
+    },
+    "vector": {
+        "mean_squared_error": Metric("minimize", "mean over rows and numbers of squared errors"),
+        "root_mean_squared_error": Metric("minimize", "root of the mean of squared errors"),
+        "mean_absolute_error": Metric("minimize", "mean over rows and numbers of absolute errors"),
+        "r2": Metric("maximize", f"{_VARIANCE}; the mean over the numbers of a vector"),
+        "mean_absolute_percentage_error": Metric(
+            "minimize", "mean of absolute errors relative to the target; numbers that are 0 are left out"
+        ),
+        "huber": Metric("minimize", "squared for errors below one, absolute above"),
         LOSS: _LOSS,
     },
 }
@@ -78,6 +111,7 @@ ALIASES: dict[str, str] = {
     "token_accuracy": "accuracy",
     "binary_weighted_cross_entropy": LOSS,
     "softmax_cross_entropy": LOSS,
+    "sigmoid_cross_entropy": LOSS,
     "corn": LOSS,
 }
 """Names that Ludwig's configs use for metrics that are called otherwise here."""

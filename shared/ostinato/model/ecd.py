@@ -34,8 +34,8 @@ class ECD(nn.Module):
         outputs: tuple[OutputSpec, ...] = config.output_features
         self.first_output = outputs[0].name
         first = shapes[self.first_output]
-        num_targets = first.vocab_size if first.kind == "code" else 1
-        input_shapes = {spec.name: dataclasses.replace(shapes[spec.name], num_targets=num_targets) for spec in inputs}
+        targets = first.num_scores
+        input_shapes = {spec.name: dataclasses.replace(shapes[spec.name], num_targets=targets) for spec in inputs}
         self._types = {spec.name: spec.type for spec in inputs}
         self.groups, encoders = build_encoders(inputs, input_shapes)
         self.encoders = nn.ModuleDict(encoders)
@@ -43,7 +43,9 @@ class ECD(nn.Module):
             name: input_shapes[name].padding_code
             for group in self.groups
             for name in group.features
-            if isinstance(encoder := self.encoders[group.key], Encoder) and encoder.skips_padding
+            if input_shapes[name].kind == "sequence"
+            and isinstance(encoder := self.encoders[group.key], Encoder)
+            and encoder.skips_padding
         }
         """The code of padding in each sequence whose encoder skips it."""
         blocks = [self._block(group) for group in self.groups]
@@ -110,7 +112,7 @@ class ECD(nn.Module):
         for name in self.loss_weights:
             values, target = logits[name].float(), targets[name]
             if values.ndim == 3:
-                target = target.unsqueeze(1).expand(-1, values.shape[1]).reshape(-1)
+                target = target.repeat_interleave(values.shape[1], dim=0)
                 values = values.flatten(0, 1)
             losses[name] = self.output(name).loss(values, target, sum_up)
         return losses
@@ -130,7 +132,7 @@ class ECD(nn.Module):
         return torch.stack([losses[name] * weight for name, weight in self.loss_weights.items()]).sum()
 
     def scores(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What `OutputColumn.predictions` takes: number [N] (clipped), binary [N], category [N, K] probabilities."""
+        """What `OutputColumn.predictions` takes: number [N], binary [N], else [N, K]."""
         return {name: self.output(name).scores(logits[name]) for name in self.loss_weights}
 
     @torch.no_grad()
@@ -149,7 +151,7 @@ class ECD(nn.Module):
                 target = targets.get(self.first_output)
                 columns = [inputs[group.features[0]] for group in groups]
                 if len({column.shape[1:] for column in columns}) == 1:
-                    encoder.fit(torch.cat(columns), None if target is None else target.repeat(len(groups)))
+                    encoder.fit(torch.cat(columns), None if target is None else torch.cat([target] * len(groups)))
 
     def calibrate(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
         """Fits the temperature of each output with `calibration: true` on validation rows."""

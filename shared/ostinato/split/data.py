@@ -17,7 +17,7 @@ import pyarrow as pa
 from ostinato.errors import DataError, Problem, listing
 from ostinato.labels import DICTIONARY, labels
 from ostinato.registry import implementation, implements
-from ostinato.sample import even_fractions, kth_lowest, stream_key, text_hashes
+from ostinato.sample import even_fractions, kth_lowest, sortable, stream_key, text_hashes
 from ostinato.split.spec import (
     DatetimeSplitSpec,
     FixedSplitSpec,
@@ -27,7 +27,7 @@ from ostinato.split.spec import (
     SplitSpec,
     StratifySplitSpec,
 )
-from ostinato.split.times import sortable, times
+from ostinato.times import times
 
 TRAINING, VALIDATION, TEST, RESERVE, NOWHERE = range(5)
 """Parts. RESERVE: training rows that become validation rows if there are none; NOWHERE: rows that can't be used."""

@@ -37,12 +37,12 @@ KINDS = {
     "most values once": ([f"k{number}" for number in range(70)] + ["k"] * 30, "category", "too few of each"),
     "one value": (["same"] * N, "category", "same value everywhere"),
     "nothing": ([None] * N, "category", "no values"),
-    "dates": ([datetime.date(2024, 1, 1 + number % 28) for number in range(N)], "date", "not implemented yet"),
-    "dates as text": ([f"2024-01-{1 + number % 28:02}" for number in range(N)], "date", "not implemented yet"),
-    "times as text": ([f"2024-01-01T{number % 24:02}:00:00Z" for number in range(N)], "date", "not implemented yet"),
+    "dates": ([datetime.date(2024, 1, 1 + number % 28) for number in range(N)], "date", ""),
+    "dates as text": ([f"2024-01-{1 + number % 28:02}" for number in range(N)], "date", ""),
+    "times as text": ([f"2024-01-01T{number % 24:02}:00:00Z" for number in range(N)], "date", ""),
     "images": ([f"images/{number}.PNG" for number in range(N)], "image", "not implemented yet"),
     "sounds": ([f"{number}.wav" for number in range(N)], "audio", "not implemented yet"),
-    "lists": ([[1.0, 2.0]] * N, "category", "not implemented yet"),
+    "lists": ([[1.0, 2.0]] * N, "vector", "say what they are"),
 }
 
 

@@ -1,16 +1,20 @@
 import pytest
 
-from ostinato_components.evaluate.verdict import class_verdict, number_verdict
+from ostinato_components.evaluate.verdict import class_verdict, error_verdict
+
+
+def verdict_of(error, trivial):
+    name = "root_mean_squared_error"
+    return error_verdict({name: error}, {name: trivial}, name, "the mean of the training rows")
 
 
 @pytest.mark.parametrize(("error", "level"), [(5.0, "good"), (9.9, "weak"), (10.0, "bad"), (12.0, "bad")])
 def test_a_number_is_measured_against_the_mean(error, level):
-    verdict = number_verdict({"root_mean_squared_error": error}, {"root_mean_squared_error": 10.0})
-    assert verdict.level == level
+    assert verdict_of(error, 10.0).level == level
 
 
 def test_a_constant_target_gets_no_verdict():
-    assert number_verdict({"root_mean_squared_error": 0.0}, {"root_mean_squared_error": 0.0}) is None
+    assert verdict_of(0.0, 0.0) is None
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def test_a_csv_has_a_line_a_row_and_an_array_its_values(tmp_path):
     assert np.load(tmp_path / "z_predictions.npy").dtype == bool
 
 
+def test_sets_are_a_line_each_with_spaces_between_their_symbols(tmp_path):
+    lists = pa.array([["a", "b c"], [], ["a"]], pa.list_(pa.string()))
+    write_predictions(pa.table({"s_predictions": lists}), tmp_path, unprocessed=True)
+    assert (tmp_path / "s_predictions.csv").read_text() == "a b c\n\na\n"
+    assert np.load(tmp_path / "s_predictions.npy").tolist() == ["a b c", "", "a"]
+    assert pq.read_table(tmp_path / "predictions.parquet").column(0).to_pylist() == lists.to_pylist()
+
+
 def test_no_rows_give_empty_files(tmp_path):
     write_predictions(table(1).slice(0, 0), tmp_path, unprocessed=True)
     assert pq.read_table(tmp_path / "predictions.parquet").num_rows == 0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ostinato.blocks.nn.embedding import embedding
 from ostinato.blocks.nn.linear import linear
+from ostinato.blocks.nn.multi_hot import multi_hot
 from ostinato.encoders.category.spec import (
     CategoryDenseSpec,
     CategoryPassthroughSpec,
@@ -142,10 +143,13 @@ class Target(Encoder):
         self.output_shape = (max(columns, spec.output_size),)
 
     def fit(self, column: Tensor, target: Tensor | None) -> None:
-        """Learns the means from [N] codes and [N] targets; rows without a known target are left out."""
+        """Learns the means from [N] codes and [N] or [N, T] targets; rows without a known target are left out."""
         assert target is not None, "a target encoder needs the first output"
         columns = self.mean.shape[1]
-        if columns > 1:
+        if target.ndim == 2:
+            known = torch.ones(len(target), dtype=torch.bool, device=target.device)
+            values = (target if target.is_floating_point() else multi_hot(target, columns)).to(torch.float64)
+        elif columns > 1:
             known = target >= 0
             values = F.one_hot(target[known].long(), columns).to(torch.float64)
         else:

@@ -17,9 +17,17 @@ class PassthroughSpec(EncoderSpec):
     """Name of the encoder."""
 
 
-@ENCODERS.register("dense", "number", "binary")
+@ENCODERS.register("passthrough", "vector")
+class VectorPassthroughSpec(EncoderSpec):
+    """The numbers of a vector, standardized."""
+
+    type: Literal["passthrough"] = "passthrough"
+    """Name of the encoder."""
+
+
+@ENCODERS.register("dense", "number", "binary", "vector", "timeseries")
 class DenseSpec(EncoderSpec):
-    """A stack of fully connected layers over the value."""
+    """A stack of fully connected layers over the value, or over all numbers of a vector or a series, standardized."""
 
     type: Literal["dense"] = "dense"
     """Name of the encoder."""

@@ -1,4 +1,4 @@
-"""Encoders of a sequence of codes: embed, convolutions, recurrences, a transformer."""
+"""Encoders of a sequence of codes or numbers: embed, convolutions, recurrences, a transformer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 from pydantic import Strict, model_validator
 
-from ostinato.blocks.spec import Activation, FCLayers, Initializer, ReduceMode
+from ostinato.blocks.spec import Activation, FCLayers, Initializer, RecurrenceSpec, ReduceMode
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
 from ostinato.spec import (
     NonNegativeInt,
@@ -22,7 +22,7 @@ from ostinato.spec import (
 
 
 class SequenceEncoderSpec(EncoderSpec):
-    """What encoders over a vocabulary share."""
+    """What encoders of sequences share. What is said of symbols makes no difference to a series of numbers."""
 
     dropout: Probability = 0.0
     """Probability that a unit is set to zero while training."""
@@ -44,7 +44,7 @@ class SequenceEncoderSpec(EncoderSpec):
     """How the vectors of a sequence become one; null keeps them all."""
 
 
-@ENCODERS.register("embed", "text")
+@ENCODERS.register("embed", "text", "sequence")
 class EmbedSpec(SequenceEncoderSpec):
     """A vector for each symbol, reduced over the sequence."""
 
@@ -111,7 +111,7 @@ class ConvolutionSpec(SequenceEncoderSpec):
 ConvLayers = Annotated[tuple[ConvLayerSpec, ...], Strict(False), MinLen(1)]
 
 
-@ENCODERS.register("parallel_cnn", "text")
+@ENCODERS.register("parallel_cnn", "text", "sequence", "timeseries")
 class ParallelCNNSpec(ConvolutionSpec):
     """Convolutions of several widths side by side, joined, reduced, then fully connected (Kim 2014)."""
 
@@ -123,7 +123,7 @@ class ParallelCNNSpec(ConvolutionSpec):
     """The convolutions one by one."""
 
 
-@ENCODERS.register("stacked_cnn", "text")
+@ENCODERS.register("stacked_cnn", "text", "sequence", "timeseries")
 class StackedCNNSpec(ConvolutionSpec):
     """Convolutions one after another, reduced, then fully connected (Zhang et al. 2015)."""
 
@@ -145,7 +145,7 @@ class StackedCNNSpec(ConvolutionSpec):
     """Whether the last steps are pooled that are fewer than its width."""
 
 
-@ENCODERS.register("stacked_parallel_cnn", "text")
+@ENCODERS.register("stacked_parallel_cnn", "text", "sequence", "timeseries")
 class StackedParallelCNNSpec(ConvolutionSpec):
     """Convolutions of several widths side by side, several times one after another, reduced, then fully connected."""
 
@@ -186,28 +186,14 @@ class StackedDenseSpec(SequenceEncoderSpec):
     """The fully connected layers one by one."""
 
 
-class RecurrentSpec(StackedDenseSpec):
+class RecurrentSpec(StackedDenseSpec, RecurrenceSpec):
     """What encoders with cells share."""
 
-    cell_type: Literal["rnn", "lstm", "gru"] = "rnn"
-    """Kind of cell."""
     state_size: PositiveInt = 256
     """Units of a cell's state."""
-    bidirectional: bool = False
-    """Whether there are cells that go back as well; then a step has twice the units."""
-    recurrent_dropout: Probability = 0.0
-    """Dropout between two layers of cells."""
-    activation: Annotated[str, Pending("tanh")] = "tanh"
-    """Activation of a cell."""
-    recurrent_activation: Annotated[str, Pending("sigmoid")] = "sigmoid"
-    """Activation of a cell's gates."""
-    unit_forget_bias: bool = True
-    """Whether the bias of an LSTM's forget gate starts one higher."""
-    recurrent_initializer: Initializer = "orthogonal"
-    """How the weights between states start."""
 
 
-@ENCODERS.register("rnn", "text")
+@ENCODERS.register("rnn", "text", "sequence", "timeseries")
 class RNNSpec(RecurrentSpec):
     """Cells over the symbols, reduced (the last state), then fully connected where asked for."""
 
@@ -217,7 +203,7 @@ class RNNSpec(RecurrentSpec):
     """Layers of cells."""
 
 
-@ENCODERS.register("cnnrnn", "text")
+@ENCODERS.register("cnnrnn", "text", "sequence", "timeseries")
 class CNNRNNSpec(RecurrentSpec):
     """Convolutions one after another, then cells over what they give."""
 
@@ -262,7 +248,7 @@ class CNNRNNSpec(RecurrentSpec):
         )
 
 
-@ENCODERS.register("transformer", "text")
+@ENCODERS.register("transformer", "text", "sequence", "timeseries")
 class SequenceTransformerSpec(StackedDenseSpec):
     """Symbols and learned places, transformer layers, reduced (Vaswani et al. 2017)."""
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Strict
 
-from ostinato.column import Fitted, OutputColumn, Unparsable
+from ostinato.column import Fitted, OutputColumn, Unparsable, class_predictions
 from ostinato.counts import Counts, LabelStats
 from ostinato.errors import DataError, Problem
 from ostinato.features.category.spec import CategoryInputSpec, CategoryOutputSpec
@@ -157,14 +157,4 @@ class CategoryColumn(OutputColumn[LabelStats, CategoryFitted]):
 
     def predictions(self, scores: np.ndarray, fitted: CategoryFitted) -> dict[str, pa.Array]:
         """[N, K] -> predicted class, its probability, all probabilities as a list and one by one."""
-        name = self.spec.name
-        best = scores.argmax(axis=1)
-        offsets = pa.array(np.arange(len(scores) + 1, dtype=np.int32) * scores.shape[1])
-        columns = {
-            f"{name}_predictions": fitted.lookup.take(pa.array(best)),
-            f"{name}_probability": pa.array(scores[np.arange(len(scores)), best]),
-            f"{name}_probabilities": pa.ListArray.from_arrays(offsets, pa.array(scores.reshape(-1))),
-        }
-        for code, value in enumerate(fitted.vocabulary):
-            columns[f"{name}_probabilities_{value}"] = pa.array(np.ascontiguousarray(scores[:, code]))
-        return columns
+        return class_predictions(self.spec.name, scores, fitted.vocabulary)

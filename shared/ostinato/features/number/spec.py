@@ -9,16 +9,16 @@ from pydantic import Strict, model_validator
 from ostinato.decoders.spec import DECODERS, DecoderSpec, RegressorSpec
 from ostinato.encoders.number.spec import PLESpec
 from ostinato.encoders.spec import ENCODERS, EncoderSpec
-from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec, PreprocessingSpec
+from ostinato.features.spec import INPUTS, OUTPUTS, InputSpec, OutputSpec, ReadPreprocessingSpec
 from ostinato.losses.spec import LOSSES, LossSpec, MeanSquaredErrorSpec
 from ostinato.registry import OneOf
-from ostinato.spec import Positive, Probability, clash
+from ostinato.spec import Positive, clash
 
 Fill = Literal["fill_with_const", "fill_with_mode", "fill_with_mean", "bfill", "ffill", "drop_row"]
 Normalization = Literal["zscore", "minmax", "log1p", "iq"]
 
 
-class NumberPreprocessingSpec(PreprocessingSpec):
+class NumberPreprocessingSpec(ReadPreprocessingSpec):
     """What the preprocessing of numbers can be told, as input and as output."""
 
     fill_value: float | None = None
@@ -29,8 +29,6 @@ class NumberPreprocessingSpec(PreprocessingSpec):
     """What becomes of a value beyond the threshold; null leaves it."""
     outlier_threshold: Positive | None = 3.0
     """Deviations from the mean beyond which a value is an outlier."""
-    max_unparsable: Probability = 0.01
-    """Share of values that are no numbers ("abc") above which preprocessing fails; below it they count as missing."""
 
 
 class NumberInputPreprocessingSpec(NumberPreprocessingSpec):

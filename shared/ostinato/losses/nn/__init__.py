@@ -1,5 +1,5 @@
 """Binds every loss to its spec."""
 
-from ostinato.losses.nn import binary, category, classes, number
+from ostinato.losses.nn import binary, category, classes, distribution, number, set
 
-__all__ = ["binary", "category", "classes", "number"]
+__all__ = ["binary", "category", "classes", "distribution", "number", "set"]

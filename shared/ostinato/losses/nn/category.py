@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.blocks.nn.activations import entmax15, sparsemax
-from ostinato.errors import ConfigError, Problem, did_you_mean, listing
-from ostinato.losses.nn.classes import ClassesLoss, of_target
+from ostinato.errors import ConfigError, Problem, listing
+from ostinato.losses.nn.classes import ClassesLoss, given_class_weights, of_target
 from ostinato.losses.spec import CornSpec, Entmax15Spec, PolySpec, SoftmaxCrossEntropySpec, SparsemaxSpec
 from ostinato.module import Loss
 from ostinato.registry import implements
@@ -151,34 +151,11 @@ def _order(classes: tuple[str, ...]) -> Callable[[int], tuple[float, str]]:
 
 
 def _class_weights(spec: SoftmaxCrossEntropySpec, shape: Shape) -> Tensor | None:
-    """[K] weights in the order of the codes.
-
-    Raises:
-        ConfigError: weights for other classes than those of the data.
-    """
-    given, classes = spec.class_weights, shape.classes
-    if given is None:
-        return None
-    if given == "balanced":
-        counts = torch.tensor(shape.class_counts, dtype=torch.float64).clamp_min(1)
-        return (counts.sum() / (len(counts) * counts)).float()
-    where = "loss.class_weights"
-    if isinstance(given, dict):
-        unknown = [
-            Problem(f"{where}.{name}", f"there is no class '{name}'", listing(classes), did_you_mean(name, classes))
-            for name in given
-            if name not in classes
-        ]
-        missing = [Problem(where, f"there is no weight for class '{name}'") for name in classes if name not in given]
-        if unknown or missing:
-            raise ConfigError([*unknown, *missing])
-        return torch.tensor([given[name] for name in classes], dtype=torch.float32)
-    assert not isinstance(given, str)
-    if len(given) != len(classes):
-        raise ConfigError(
-            Problem(where, f"found {len(given)} weights", f"{len(classes)}, one for each of {listing(classes)}")
-        )
-    return torch.tensor(given, dtype=torch.float32)
+    """[K] weights in the order of the codes; None where all classes count alike."""
+    if spec.class_weights != "balanced":
+        return given_class_weights(spec.class_weights, shape.classes)
+    counts = torch.tensor(shape.class_counts, dtype=torch.float64).clamp_min(1)
+    return (counts.sum() / (len(counts) * counts)).float()
 
 
 def _soft_targets(spec: SoftmaxCrossEntropySpec, shape: Shape) -> Tensor | None:

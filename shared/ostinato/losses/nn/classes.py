@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ostinato.errors import ConfigError, Problem, listing
-from ostinato.losses.spec import EntropicOpenSetSpec, FocalSpec, ObjectosphereSpec
+from ostinato.errors import ConfigError, Problem, did_you_mean, listing
+from ostinato.losses.spec import ClassWeights, EntropicOpenSetSpec, FocalSpec, ObjectosphereSpec
 from ostinato.module import Loss
 from ostinato.registry import implements
 from ostinato.shape import Shape
@@ -16,6 +16,32 @@ from ostinato.shape import Shape
 def of_target(values: Tensor, targets: Tensor) -> Tensor:
     """[N, K] values, [N] codes -> [N], the value of each row's own class (that of class 0 where it is unknown)."""
     return values.gather(-1, targets.clamp_min(0).long().unsqueeze(-1)).squeeze(-1)
+
+
+def given_class_weights(given: ClassWeights | None, classes: tuple[str, ...]) -> Tensor | None:
+    """[K] weights in the order of the codes; None where none are given.
+
+    Raises:
+        ConfigError: weights for other classes than those of the data.
+    """
+    if given is None:
+        return None
+    where = "loss.class_weights"
+    if isinstance(given, dict):
+        unknown = [
+            Problem(f"{where}.{name}", f"there is no class '{name}'", listing(classes), did_you_mean(name, classes))
+            for name in given
+            if name not in classes
+        ]
+        missing = [Problem(where, f"there is no weight for class '{name}'") for name in classes if name not in given]
+        if unknown or missing:
+            raise ConfigError([*unknown, *missing])
+        return torch.tensor([given[name] for name in classes], dtype=torch.float32)
+    if len(given) != len(classes):
+        raise ConfigError(
+            Problem(where, f"found {len(given)} weights", f"{len(classes)}, one for each of {listing(classes)}")
+        )
+    return torch.tensor(given, dtype=torch.float32)
 
 
 class ClassesLoss(Loss):

@@ -1,6 +1,8 @@
-"""Losses of numbers. N rows."""
+"""Losses of numbers, and of vectors of T numbers. N rows; T is 1 for a number."""
 
 from __future__ import annotations
+
+from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -23,19 +25,27 @@ _LARGEST_EXPONENT = 80.0
 
 
 class NumberLoss(Loss):
-    """One logit, which is the prediction on the normalized scale."""
+    """Each logit is a prediction, of a number on the normalized scale."""
 
     def link(self, logits: Tensor) -> Tensor:
-        """[..., 1] -> [..., 1]."""
+        """[..., T] -> [..., T]."""
         return logits
+
+    @abstractmethod
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T], what is made small."""
+
+    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N] or [N, T] -> [N], the mean over the numbers of a row."""
+        return self.errors(logits, targets.reshape(logits.shape)).mean(dim=-1)
 
 
 class SquaredLoss(NumberLoss):
     """Squared error."""
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N]."""
-        return F.mse_loss(logits.squeeze(-1), targets, reduction="none")
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T]."""
+        return F.mse_loss(logits, targets, reduction="none")
 
 
 @implements(MeanSquaredErrorSpec)
@@ -58,9 +68,9 @@ class RootMeanSquaredError(SquaredLoss):
 class MeanAbsoluteError(NumberLoss):
     """Absolute error."""
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N]."""
-        return F.l1_loss(logits.squeeze(-1), targets, reduction="none")
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T]."""
+        return F.l1_loss(logits, targets, reduction="none")
 
 
 @implements(HuberSpec)
@@ -71,20 +81,20 @@ class Huber(NumberLoss):
         super().__init__(spec, shape)
         self.delta = spec.delta
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N]."""
-        return F.huber_loss(logits.squeeze(-1), targets, reduction="none", delta=self.delta)
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T]."""
+        return F.huber_loss(logits, targets, reduction="none", delta=self.delta)
 
 
 class PercentageLoss(NumberLoss):
     """Errors relative to the target, in the column's own units."""
 
     def relative(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N] errors divided by the targets' size.
+        """[N, T], [N, T] -> [N, T] errors divided by the targets' size.
 
         A target nearer to 0 than a thousandth of the column's scale counts as that far, or one row would be all.
         """
-        predicted, true = _in_units(logits.squeeze(-1), self.shape), _in_units(targets, self.shape)
+        predicted, true = _in_units(logits, self.shape), _in_units(targets, self.shape)
         return (predicted - true) / true.abs().clamp_min(1e-3 * abs(self.shape.scale))
 
 
@@ -92,8 +102,8 @@ class PercentageLoss(NumberLoss):
 class MeanAbsolutePercentageError(PercentageLoss):
     """Absolute error relative to the target."""
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N]."""
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T]."""
         return self.relative(logits, targets).abs()
 
 
@@ -103,8 +113,8 @@ class RootMeanSquaredPercentageError(PercentageLoss):
 
     is_mean = False
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[N, 1], [N] -> [N]."""
+    def errors(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """[N, T], [N, T] -> [N, T]."""
         return self.relative(logits, targets).square()
 
     def forward(self, logits: Tensor, targets: Tensor, sum_up: SumUp | None = None) -> Tensor:

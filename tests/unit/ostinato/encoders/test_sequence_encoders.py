@@ -85,7 +85,7 @@ def test_cells_are_those_of_torch(cell: str) -> None:
     encoder = build("rnn", cell_type=cell, num_layers=1, bidirectional=False, num_fc_layers=0)
     rows = padded([[3, 4, 5]], "right")
     layer = encoder.recurrence.layers[0][0]  # type: ignore[union-attr,index]
-    states, _ = layer(encoder.symbols(rows, rows != 0)[:, :3])  # type: ignore[operator]
+    states, _ = layer(encoder.steps(rows, rows != 0)[:, :3])  # type: ignore[operator]
     torch.testing.assert_close(encoder(rows), states[:, -1])
 
 

@@ -13,7 +13,7 @@ COLUMN = torch.tensor([[5, 7, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6]], dtype=torch.int3
 
 def test_embed_sums_the_vectors_of_the_symbols():
     encoder = Embed(EmbedSpec(), SHAPE)
-    table = encoder.symbols.table.weight
+    table = encoder.steps.table.weight
     assert encoder.output_shape == (20,)
     assert torch.allclose(encoder(COLUMN)[0], table[5] + table[7], atol=1e-6)
 

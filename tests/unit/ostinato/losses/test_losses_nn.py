@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ostinato.blocks.nn.activations import sparsemax
 from ostinato.errors import ConfigError
+from ostinato.losses.nn.distribution import ExpectedLoss
 from ostinato.losses.spec import LOSSES
 from ostinato.registry import implementation
 from ostinato.shape import Shape
@@ -15,24 +16,38 @@ from ostinato.shape import Shape
 NUMBER = Shape("number")
 BINARY = Shape("binary", classes=("no", "yes"), class_counts=(6, 4))
 CLASSES = Shape("code", vocab_size=3, classes=("b", "a", "c"), class_counts=(6, 3, 1))
-SHAPES = {"number": NUMBER, "binary": BINARY, "category": CLASSES}
+VECTOR = Shape("vector", length=3)
+SET = Shape("set", vocab_size=3, length=2, classes=("b", "a", "c"), class_counts=(6, 3, 1), rows=8)
+SHAPES = {
+    "number": NUMBER,
+    "binary": BINARY,
+    "category": CLASSES,
+    "category_distribution": CLASSES,
+    "set": SET,
+    "vector": VECTOR,
+}
 LOGITS = torch.tensor([[1.0, -0.5, 0.25], [0.0, 2.0, -1.0], [3.0, 0.5, 0.5], [-1.0, -2.0, 1.5]])
 CODES = torch.tensor([0, 2, 1, 2], dtype=torch.int32)
 LOGIT = torch.tensor([[0.5], [-1.5], [2.0], [0.0]])
 TRUE = torch.tensor([1.0, 0.0, 0.0, 1.0])
+SHARES = torch.tensor([[1.0, 0.0, 0.0], [0.2, 0.1, 0.7], [0.0, 0.6, 0.4], [0.1, 0.2, 0.7]])
+SYMBOLS = torch.tensor([[0, 2], [1, -1], [-1, -1], [0, 1]], dtype=torch.int32)
 EVERY = [(group, name) for group, specs in LOSSES.specs.items() for name in specs]
 
 
 def loss_of(group, name, shape=None, **parameters):
     spec = LOSSES.get(name, group).model_validate({"type": name, **parameters})
-    return implementation(type(spec))(spec, shape or SHAPES[group])
+    loss = implementation(type(spec))(spec, shape or SHAPES[group])
+    return ExpectedLoss(spec, CLASSES, loss) if group == "category_distribution" else loss
 
 
 def example(group, loss):
     """Logits and targets of four rows."""
     torch.manual_seed(1)
     logits = torch.randn(4, loss.num_logits)
-    return logits, {"number": torch.randn(4), "binary": TRUE, "category": CODES}[group]
+    targets = {"number": torch.randn(4), "binary": TRUE, "category": CODES, "category_distribution": SHARES,
+               "set": SYMBOLS, "vector": SHARES}  # fmt: skip
+    return logits, targets[group]
 
 
 @pytest.mark.parametrize(("group", "name"), EVERY)
@@ -66,13 +81,18 @@ def test_going_down_the_gradient_makes_a_loss_small_and_predicts_the_target(grou
     scores = loss.link(logits.detach())
     if group == "category":
         assert scores.argmax(dim=-1).tolist() == CODES.tolist()
+    elif group == "category_distribution":
+        if name != "objectosphere":
+            assert scores.argmax(dim=-1).tolist() == SHARES.argmax(dim=-1).tolist()
+    elif group == "set":
+        assert (scores > 0.5).tolist() == [[True, False, True], [False, True, False], [False] * 3, [True, True, False]]
     elif group == "binary":
         assert (scores.squeeze(-1) > 0.5).float().tolist() == TRUE.tolist()
     else:
-        assert scores.squeeze(-1).tolist() == pytest.approx(targets.tolist(), abs=0.3)
+        assert scores.squeeze(-1).numpy() == pytest.approx(targets.numpy(), abs=0.3)
 
 
-@pytest.mark.parametrize(("group", "name"), [entry for entry in EVERY if entry[0] != "number"])
+@pytest.mark.parametrize(("group", "name"), [entry for entry in EVERY if entry[0] in ("binary", "category")])
 def test_rows_with_an_unknown_target_are_left_out(group, name):
     loss = loss_of(group, name)
     logits, targets = example(group, loss)
@@ -81,7 +101,7 @@ def test_rows_with_an_unknown_target_are_left_out(group, name):
     assert loss(more, unknown).item() == pytest.approx(loss(logits, targets).item(), rel=1e-6)
 
 
-@pytest.mark.parametrize(("group", "name"), [entry for entry in EVERY if entry[0] != "number"])
+@pytest.mark.parametrize(("group", "name"), [entry for entry in EVERY if entry[0] in ("binary", "category")])
 def test_no_known_target_at_all_gives_zero(group, name):
     loss = loss_of(group, name)
     logits, targets = example(group, loss)
@@ -90,6 +110,33 @@ def test_no_known_target_at_all_gives_zero(group, name):
     value.backward()
     assert value.item() == 0
     assert logits.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("name", LOSSES.names("category"))
+def test_the_loss_of_a_certain_distribution_is_that_of_its_class(name):
+    """With class weights too: the expected weight of a certain class is its own."""
+    parameters = {"class_weights": [1.0, 2.0, 5.0]} if name == "softmax_cross_entropy" else {}
+    certain = F.one_hot(CODES.long(), 3).float()
+    expected, own = loss_of("category_distribution", name, **parameters), loss_of("category", name, **parameters)
+    logits, _ = example("category", own)
+    assert expected(logits, certain).item() == pytest.approx(own(logits, CODES).item(), rel=1e-5)
+
+
+def test_the_expected_cross_entropy_is_that_of_torch():
+    expected = F.cross_entropy(LOGITS, SHARES).item()
+    assert loss_of("category_distribution", "softmax_cross_entropy")(LOGITS, SHARES).item() == pytest.approx(expected)
+    assert loss_of("vector", "softmax_cross_entropy")(LOGITS, SHARES).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [([1.0, 1.0, 1.0], (1, 1, 1)), ({"a": 2.0, "b": 1.0, "c": 3.0}, (1, 2, 3)), ("balanced", (2 / 6, 5 / 3, 7))],
+)
+def test_weights_of_symbols_are_those_of_the_rows_that_have_them(weights, expected):
+    has = torch.tensor([[1.0, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
+    wanted = F.binary_cross_entropy_with_logits(LOGITS, has, pos_weight=torch.tensor(expected)).item()
+    found = loss_of("set", "sigmoid_cross_entropy", class_weights=weights)(LOGITS, SYMBOLS).item()
+    assert found == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES.names("category"))

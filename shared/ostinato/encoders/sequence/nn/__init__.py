@@ -1,5 +1,5 @@
-"""Encoders of sequences of codes."""
+"""Encoders of sequences."""
 
-from ostinato.encoders.sequence.nn import convolution, embed, recurrent, symbols, transformer
+from ostinato.encoders.sequence.nn import convolution, embed, recurrent, steps, transformer
 
-__all__ = ["convolution", "embed", "recurrent", "symbols", "transformer"]
+__all__ = ["convolution", "embed", "recurrent", "steps", "transformer"]

@@ -13,7 +13,7 @@ from ostinato.blocks.nn.initializers import initialize
 from ostinato.blocks.nn.norms import norm
 from ostinato.blocks.nn.reduce import Pool, reducer, takes_any_length
 from ostinato.blocks.spec import FCLayerSpec, FCStackSpec
-from ostinato.encoders.sequence.nn.symbols import SequenceEncoder, Symbols, vectors_of
+from ostinato.encoders.sequence.nn.steps import SequenceEncoder
 from ostinato.encoders.sequence.spec import (
     ConvLayerSpec,
     ConvolutionSpec,
@@ -85,8 +85,7 @@ class ParallelCNN(SequenceEncoder):
 
     def __init__(self, spec: ParallelCNNSpec, shape: Shape) -> None:
         super().__init__(spec, shape)
-        self.symbols = Symbols(spec, shape, None) if spec.should_embed else None
-        size = self.symbols.size if self.symbols else 1
+        size = self.steps.size
         layers = _conv_layers(spec)
         self.convolutions = nn.ModuleList(Convolution(layer, spec, size) for layer in layers)
         filters = sum(layer.num_filters or spec.num_filters for layer in layers)
@@ -111,10 +110,10 @@ class ParallelCNN(SequenceEncoder):
 
     def forward(self, column: Tensor) -> Tensor:
         """[N, T] -> [N, D] or [N, T / pool_size, D]."""
-        steps = super().mask(column)
-        x = vectors_of(self.symbols, column, steps)
+        own = super().mask(column)
+        x = self.steps(column, own)
         mask = self.mask(column)
-        hidden = [convolution(x, steps) for convolution in self.convolutions]
+        hidden = [convolution(x, own) for convolution in self.convolutions]
         if self.reduce is None:
             return torch.cat(hidden, dim=-1) * mask.unsqueeze(-1)
         assert self.stack is not None
@@ -169,8 +168,7 @@ class StackEncoder(SequenceEncoder):
 
     def __init__(self, spec: ConvolutionSpec, shape: Shape, layers: Sequence[Sequence[ConvLayerSpec]]) -> None:
         super().__init__(spec, shape)
-        self.symbols = Symbols(spec, shape, None) if spec.should_embed else None
-        self.stack = Stack(layers, spec, self.symbols.size if self.symbols else 1)
+        self.stack = Stack(layers, spec, self.steps.size)
         length = self.stack.length(shape.length)
         self.reduce = reducer(spec.reduce_output, length, self.stack.output_size)
         self.skips_padding = takes_any_length(self.reduce) and set(self.stack.pool_sizes) == {1}
@@ -184,12 +182,12 @@ class StackEncoder(SequenceEncoder):
 
     def forward(self, column: Tensor) -> Tensor:
         """[N, T] -> [N, D] or [N, T', D]."""
-        steps = super().mask(column)
-        hidden: Tensor = self.stack(vectors_of(self.symbols, column, steps), steps)
+        mask = super().mask(column)
+        hidden: Tensor = self.stack(self.steps(column, mask), mask)
         if self.reduce is None:
             return hidden
         assert self.dense is not None
-        encoded: Tensor = self.dense(self.reduce(hidden, self.stack.mask(steps)))
+        encoded: Tensor = self.dense(self.reduce(hidden, self.stack.mask(mask)))
         return encoded
 
 

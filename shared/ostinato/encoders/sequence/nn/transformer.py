@@ -9,7 +9,7 @@ from ostinato.blocks.nn.fc_stack import FCStack
 from ostinato.blocks.nn.reduce import reducer, takes_any_length
 from ostinato.blocks.nn.transformer import TransformerLayer
 from ostinato.blocks.spec import FCStackSpec
-from ostinato.encoders.sequence.nn.symbols import SequenceEncoder, Symbols, vectors_of
+from ostinato.encoders.sequence.nn.steps import SequenceEncoder
 from ostinato.encoders.sequence.spec import SequenceTransformerSpec
 from ostinato.registry import implements
 from ostinato.shape import Shape
@@ -22,8 +22,7 @@ class SequenceTransformer(SequenceEncoder):
     def __init__(self, spec: SequenceTransformerSpec, shape: Shape) -> None:
         super().__init__(spec, shape)
         size = spec.hidden_size
-        self.symbols = Symbols(spec, shape, None) if spec.should_embed else None
-        self.project = nn.Linear(self.symbols.size if self.symbols else 1, size)
+        self.project = nn.Linear(self.steps.size, size)
         self.places = embedding(shape.length, size)
         self.layers = nn.ModuleList(
             TransformerLayer(size, spec.num_heads, spec.transformer_output_size, spec.dropout)
@@ -43,7 +42,7 @@ class SequenceTransformer(SequenceEncoder):
         mask = self.mask(column)
         # Places are counted from the first symbol, so that padding on the left makes no difference.
         place = (mask.cumsum(dim=1) - 1).clamp_min(0)
-        x = self.project(vectors_of(self.symbols, column, mask)) + self.places(place)
+        x = self.project(self.steps(column, mask)) + self.places(place)
         # Of a row of nothing but padding all is seen, since attention to nothing is no number.
         seen = (mask | ~mask.any(dim=1, keepdim=True))[:, None, None, :]
         for layer in self.layers:

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from ostinato.errors import DataError
-from ostinato.split.times import sortable, times
+from ostinato.sample import sortable
+from ostinato.times import times
 
 DAY = 86_400_000_000
 
